@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What every device program of lightexit begins with. BPF only. */
+#ifndef LX_BPF_H
+#define LX_BPF_H
+
+#include "vmlinux.h"
+#define __VMLINUX_H__ 1
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include <lightexit/clock.h>
+#include <lightexit/kfuncs.bpf.h>
+#include <lightexit/ops.h>
+#include <lightexit/state.h>
+
+/* A device's state: one element that user space maps and bpftool shows by name. */
+#define LX_STATE_MAP(_name, _type)                       \
+	struct {                                         \
+		__uint(type, BPF_MAP_TYPE_ARRAY);        \
+		__uint(max_entries, 1);                  \
+		__uint(map_flags, BPF_F_MMAPABLE);       \
+		__type(key, __u32);                      \
+		__type(value, _type);                    \
+	} _name SEC(".maps")
+
+/* The state in an LX_STATE_MAP; never NULL in practice, but the verifier asks. */
+#define lx_state_of(_map) bpf_map_lookup_elem(&(_map), &(__u32){ 0 })
+
+/* True if the VMM published a state that this program understands. */
+static inline bool lx_state_valid(const struct lx_state *st)
+{
+	return st->magic == LX_STATE_MAGIC && st->abi == LX_STATE_ABI;
+}
+
+/* Now, by a state's clock. */
+static inline __u64 lx_clock_ns(struct lx_io *io, __u32 clock)
+{
+	return clock == LX_CLOCK_KVM ? lx_kvmclock_ns(io) : lx_monotonic_ns();
+}
+
+#endif /* LX_BPF_H */
