@@ -4,7 +4,6 @@
 #define LX_BPF_H
 
 #include "vmlinux.h"
-#define __VMLINUX_H__ 1
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
