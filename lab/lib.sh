@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034
+# What the lab's scripts share: messages, the cache, locks, and being root over one's own files.
+
+LAB=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+TOP=$(dirname -- "$LAB")
+SUITE=trixie
+CACHE=${LIGHTEXIT_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set; set LIGHTEXIT_CACHE}/.cache}/lightexit}
+
+say() {
+	printf 'lab: %s\n' "$*" >&2
+}
+
+# die MESSAGE...: ends the script; 2 is the lab's own trouble, never the command's
+die() {
+	say "$@"
+	exit 2
+}
+
+# usage FILE: prints the comment block at the top of a script
+usage() {
+	sed -n '3,/^[^#]/{/^#/!q;s/^# \{0,1\}//p}' "$1"
+}
+
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || die "$tool is not installed; run lab/setup"
+	done
+}
+
+# as_root CMD...: runs CMD as root over the cache's files: as itself for root, else in a user
+# namespace in which the caller is root and its subordinate ids are the other users
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		unshare --map-auto --map-root-user -- "$@"
+	fi
+}
+
+check_subids() {
+	[ "$(id -u)" = 0 ] && return
+	local f
+	for f in /etc/subuid /etc/subgid; do
+		grep -q -E "^($(id -un)|$(id -u)):" "$f" 2>/dev/null ||
+			die "$f gives $(id -un) no range; as root: usermod --add-subuids" \
+				"100000-165535 --add-subgids 100000-165535 $(id -un)"
+	done
+	unshare --map-auto --map-root-user true ||
+		die "user namespaces do not work here; see sysctl user.max_user_namespaces," \
+			"kernel.unprivileged_userns_clone, or run as root"
+}
+
+# need_space DIR MB: refuses to start what would fill the disk
+need_space() {
+	local free
+	free=$(df -Pm -- "$1" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$2" ] ||
+		die "$1 has $free MB free, $2 MB are needed; free some, or set LIGHTEXIT_CACHE"
+}
+
+# lock NAME: holds the cache's lock NAME until the script ends
+lock() {
+	local fd
+	mkdir -p -- "$CACHE" || die "cannot make $CACHE; set LIGHTEXIT_CACHE"
+	exec {fd}>"$CACHE/$1.lock"
+	flock -n "$fd" && return
+	say "waiting for another run that makes $1"
+	flock "$fd"
+}
+
+# fresh NAME: a new directory for making the cache entry NAME; removes what killed runs left.
+# Hold the lock NAME.
+fresh() {
+	local old
+	for old in "$CACHE/tmp.$1".*; do
+		[ -e "$old" ] || continue
+		say "removing half-made $old"
+		as_root rm -rf --one-file-system -- "$old"
+	done
+	mktemp -d "$CACHE/tmp.$1.XXXXXX"
+}
+
+# progress TEXT LOG CMD...: runs CMD with its output in LOG and a line every few seconds; the
+# log's end is shown when CMD fails
+progress() {
+	local text=$1 log=$2 start=$SECONDS pid rc=0 last=0
+	shift 2
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if [ $((SECONDS - start - last)) -ge 5 ]; then
+			last=$((SECONDS - start))
+			say "$text ... ${last} s"
+		fi
+	done
+	wait "$pid" || rc=$?
+	if [ "$rc" = 0 ]; then
+		[ $((SECONDS - start)) -lt 2 ] || say "$text: done in $((SECONDS - start)) s"
+		return
+	fi
+	say "$text: failed with status $rc; the end of $log:"
+	tail -n 15 -- "$log" >&2
+	return "$rc"
+}
+
+# key FILE...: names a cache entry after what it is made from
+key() {
+	cat -- "$@" | sha256sum | cut -c 1-12
+}
+
+rootfs_name() {
+	printf 'rootfs-%s\n' "$(key "$LAB/packages" "$LAB/rootfs")"
+}
+
+debug_name() {
+	printf 'debug-%s\n' "$(key "$LAB/debug.config" "$LAB/kernel-debug" "$LAB/packages" "$LAB/rootfs")"
+}
