@@ -47,8 +47,8 @@
  *              space or flag, -ERANGE for a range that wraps or leaves its
  *              space, -EEXIST where another lightexit device of this VM is,
  *              -EBUSY for an in-kernel device of somebody else's without
- *              LX_REGION_OVERLAY (or for a VM whose memory slots are locked for
- *              longer than a second), -ENOSPC when the VM's bus is full.
+ *              LX_REGION_OVERLAY (or while the VM's memory slots stay locked:
+ *              try again), -ENOSPC when the VM's bus is full.
  * @name:       for people and tracepoints: printable ASCII without spaces or
  *              slashes, ended by a zero; else -EINVAL. Need not be unique.
  *
