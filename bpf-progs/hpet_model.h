@@ -17,6 +17,12 @@ static inline __u64 hpet_period_fs(const struct hpet_state *st)
 	return st->cap >> HPET_CAP_PERIOD_SHIFT;
 }
 
+/* 1 to HPET_PERIOD_MAX, in one comparison. */
+static inline int hpet_period_ok(const struct hpet_state *st)
+{
+	return hpet_period_fs(st) - 1 < HPET_PERIOD_MAX;
+}
+
 /**
  * hpet_counter() - the main counter, 2.3.7
  * @st: a consistent state
@@ -57,7 +63,7 @@ static inline int hpet_read(const struct hpet_state *st, __u64 ns, __u64 off, __
 	if ((len != 1 && len != 2 && len != 4 && len != 8) || off & (len - 1))
 		return LX_PASS;
 	if (reg == HPET_COUNTER) {
-		if (ns < st->base_ns || !hpet_period_fs(st))
+		if (ns < st->base_ns || !hpet_period_ok(st))
 			return LX_PASS;
 		v = hpet_counter(st, ns);
 	} else if (reg == HPET_CONFIG) {
