@@ -73,11 +73,17 @@ lock() {
 # fresh NAME: a new directory for making the cache entry NAME; removes what killed runs left.
 # Hold the lock NAME.
 fresh() {
-	local old
-	for old in "$CACHE/tmp.$1".*; do
+	local old name fd
+	for old in "$CACHE"/tmp.*; do
+		name=${old##*/tmp.}
+		name=${name%.*}
 		[ -e "$old" ] || continue
-		say "removing half-made $old"
-		as_root rm -rf --one-file-system -- "$old"
+		exec {fd}>"$CACHE/$name.lock"
+		if [ "$name" = "$1" ] || flock -n "$fd"; then
+			say "removing half-made $old"
+			as_root rm -rf --one-file-system -- "$old"
+		fi
+		exec {fd}>&-
 	done
 	mktemp -d "$CACHE/tmp.$1.XXXXXX"
 }
@@ -85,18 +91,21 @@ fresh() {
 # progress TEXT LOG CMD...: runs CMD with its output in LOG and a line every few seconds; the
 # log's end is shown when CMD fails
 progress() {
-	local text=$1 log=$2 start=$SECONDS pid rc=0 last=0
+	local text=$1 log=$2 start=$SECONDS rc=0 last=0
 	shift 2
+	set -m
 	"$@" >"$log" 2>&1 </dev/null &
-	pid=$!
-	while kill -0 "$pid" 2>/dev/null; do
+	job=$!
+	set +m
+	while kill -0 "$job" 2>/dev/null; do
 		sleep 0.2
 		if [ $((SECONDS - start - last)) -ge 5 ]; then
 			last=$((SECONDS - start))
 			say "$text ... ${last} s"
 		fi
 	done
-	wait "$pid" || rc=$?
+	wait "$job" || rc=$?
+	job=
 	if [ "$rc" = 0 ]; then
 		[ $((SECONDS - start)) -lt 2 ] || say "$text: done in $((SECONDS - start)) s"
 		return
@@ -104,6 +113,13 @@ progress() {
 	say "$text: failed with status $rc; the end of $log:"
 	tail -n 15 -- "$log" >&2
 	return "$rc"
+}
+
+# stop_job: ends what progress runs; for the EXIT trap of a script that uses it
+stop_job() {
+	[ -n "${job-}" ] || return 0
+	kill -- "-$job" 2>/dev/null || :
+	wait "$job" 2>/dev/null || :
 }
 
 # key FILE...: names a cache entry after what it is made from
