@@ -55,8 +55,7 @@ static inline int hpet_is_fast(__u64 reg)
  * Return: LX_HANDLED; LX_PASS for other registers, accesses that are not
  * naturally aligned, a time before the state's, or a period out of range.
  */
-static inline int hpet_read(const struct hpet_state *st, __u64 ns, __u64 off, __u32 len,
-			    __u64 *val)
+static inline int hpet_read(const struct hpet_state *st, __u64 ns, __u64 off, __u32 len, __u64 *val)
 {
 	__u64 reg = off & ~7ULL, v;
 

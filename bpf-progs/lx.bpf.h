@@ -13,13 +13,13 @@
 #include <lightexit/state.h>
 
 /* A device's state: one element that user space maps and bpftool shows by name. */
-#define LX_STATE_MAP(_name, _type)                       \
-	struct {                                         \
-		__uint(type, BPF_MAP_TYPE_ARRAY);        \
-		__uint(max_entries, 1);                  \
-		__uint(map_flags, BPF_F_MMAPABLE);       \
-		__type(key, __u32);                      \
-		__type(value, _type);                    \
+#define LX_STATE_MAP(_name, _type)                 \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(max_entries, 1);            \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__type(key, __u32);                \
+		__type(value, _type);              \
 	} _name SEC(".maps")
 
 /* The state in an LX_STATE_MAP; never NULL in practice, but the verifier asks. */

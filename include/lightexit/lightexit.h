@@ -44,7 +44,7 @@ extern "C" {
 LX_API const char *lx_version(void);
 
 enum lx_log_level {
-	LX_LOG_WARN = 0,  /* a call failed; this says why */
+	LX_LOG_WARN = 0, /* a call failed; this says why */
 	LX_LOG_INFO = 1,
 	LX_LOG_DEBUG = 2, /* libbpf's own messages, the verifier's log */
 };
@@ -61,10 +61,10 @@ LX_API void lx_set_log(lx_log_fn fn, void *ctx);
 
 /* One thing that lightexit needs, and whether this host has it. */
 struct lx_check {
-	const char *name;  /* e.g. "module"; static */
+	const char *name; /* e.g. "module"; static */
 	bool ok;
-	char detail[160];  /* what was found */
-	char remedy[160];  /* what to do, if not ok */
+	char detail[160]; /* what was found */
+	char remedy[160]; /* what to do, if not ok */
 };
 
 #define LX_PROBE_MAX 12
@@ -197,10 +197,10 @@ struct lx_stats {
 	uint32_t eject;	       /* enum lx_eject_code */
 	uint32_t eject_detail; /* the program's code */
 	uint32_t n_regions;
-	uint64_t max_ns;       /* longest run of an op */
+	uint64_t max_ns; /* longest run of an op */
 	uint64_t overruns;
 	char name[LX_NAME_LEN];
-	char reason[64];       /* of the ejection, in words; "" if none */
+	char reason[64]; /* of the ejection, in words; "" if none */
 	struct lx_region_stats regions[LX_MAX_REGIONS];
 };
 

@@ -12,16 +12,17 @@
 #include <lightexit/dev/pmtimer.h>
 #include <lightexit/ops.h>
 
-#define FIELD(type, field, offset, size)                                                      \
-	do {                                                                                  \
-		cr_expect_eq(offsetof(type, field), offset, #type "." #field " is at %zu",    \
-			     offsetof(type, field));                                          \
+#define FIELD(type, field, offset, size)                                                          \
+	do {                                                                                      \
+		cr_expect_eq(offsetof(type, field), offset, #type "." #field " is at %zu",        \
+			     offsetof(type, field));                                              \
 		cr_expect_eq(sizeof(((type *)0)->field), size, #type "." #field " has %zu bytes", \
-			     sizeof(((type *)0)->field));                                     \
+			     sizeof(((type *)0)->field));                                         \
 	} while (0)
 
-#define VALUE(name, value) cr_expect_eq((unsigned long long)(name), value, #name " is %#llx", \
-					(unsigned long long)(name))
+#define VALUE(name, value)                                                 \
+	cr_expect_eq((unsigned long long)(name), value, #name " is %#llx", \
+		     (unsigned long long)(name))
 
 Test(abi, lx_io)
 {

@@ -66,8 +66,10 @@ Test(muldiv, random_triples)
 		want = q.hi ? MAX : q.lo;
 		got = lx_muldiv64(a, b, c);
 		saturated += q.hi != 0;
-		cr_assert_eq(got, want, "%" PRIu64 " * %" PRIu64 " / %" PRIu64 " = %" PRIu64
-			     ", long division says %" PRIu64, a, b, c, got, want);
+		cr_assert_eq(got, want,
+			     "%" PRIu64 " * %" PRIu64 " / %" PRIu64 " = %" PRIu64
+			     ", long division says %" PRIu64,
+			     a, b, c, got, want);
 	}
 	cr_expect(saturated > 100000 && saturated < 900000, "%" PRIu64 " saturated", saturated);
 }

@@ -11,10 +11,10 @@
 
 #include <lightexit/state.h>
 
-#define WORDS 8		/* all of them alike in a state that is whole */
-#define READS 1000000	/* complete reads that must all be whole */
-#define CHANGES 1000	/* different values among them, or the writer hardly ran */
-#define CONTROL_SEC 60	/* how long the control may take to see a torn one */
+#define WORDS 8	       /* all of them alike in a state that is whole */
+#define READS 1000000  /* complete reads that must all be whole */
+#define CHANGES 1000   /* different values among them, or the writer hardly ran */
+#define CONTROL_SEC 60 /* how long the control may take to see a torn one */
 
 struct shared {
 	struct lx_state hdr;
@@ -130,7 +130,7 @@ static void stop(struct shared *s, pthread_t thread)
  * Proves: of 10^6 reads that the protocol accepted while a writer was at work
  * none is torn or older than the one before.
  */
-Test(state, no_torn_read, .timeout = 120)
+Test(state, no_torn_read, .timeout = 60)
 {
 	static struct shared s;
 	uint64_t torn = 0, backward = 0, changes = 0, last = 0, v;
