@@ -22,8 +22,15 @@
 
 VMM_GUEST(hpet);
 
-enum { OPT_PATH = 'p', OPT_VCPUS = 'c', OPT_READS = 'n', OPT_JSON = 'j', OPT_REGISTER = 'r',
-       OPT_CLOCK = 't', OPT_BPF_DIR = 'd' };
+enum {
+	OPT_PATH = 'p',
+	OPT_VCPUS = 'c',
+	OPT_READS = 'n',
+	OPT_JSON = 'j',
+	OPT_REGISTER = 'r',
+	OPT_CLOCK = 't',
+	OPT_BPF_DIR = 'd'
+};
 
 struct config {
 	enum vmm_path path;
@@ -54,9 +61,9 @@ struct demo {
 struct row {
 	const char *name;
 	bool bpf;
-	bool counted;	  /* answered is known */
+	bool counted; /* answered is known */
 	uint64_t accesses;
-	uint64_t exits;	  /* heavy ones, to the device's back end */
+	uint64_t exits;	   /* heavy ones, to the device's back end */
 	uint64_t answered; /* by the program */
 	uint64_t backward;
 	int64_t min_step;
@@ -130,7 +137,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
 	{ "path", OPT_PATH, "vmm|bpf|auto", 0,
 	  "who answers: this VMM; programs in the kernel, or fail; programs if this host can "
-	  "(default)", 0 },
+	  "(default)",
+	  0 },
 	{ "vcpus", OPT_VCPUS, "N", 0, "vCPUs that read at once (default: 1)", 0 },
 	{ "reads", OPT_READS, "N", 0, "reads of each register by each vCPU (default: 100000)", 0 },
 	{ "register", OPT_REGISTER, "hpet|pmtimer|all", 0, "what is read (default: all)", 0 },
@@ -138,7 +146,8 @@ static const struct argp_option options[] = {
 	  "what the counters count by: CLOCK_MONOTONIC (default) or the VM's kvmclock", 0 },
 	{ "bpf-dir", OPT_BPF_DIR, "DIR", 0,
 	  "where hpet.bpf.o and pmtimer.bpf.o are (default: $LIGHTEXIT_BPF_DIR, else the "
-	  "installed ones)", 0 },
+	  "installed ones)",
+	  0 },
 	{ "json", OPT_JSON, NULL, 0, "print JSON instead of a table", 0 },
 	{ 0 },
 };
@@ -151,8 +160,7 @@ static const struct argp argp = {
 	       "step; 2: usage.",
 };
 
-static int open_accel(const struct config *c, const char *name, size_t size,
-		      struct vmm_accel **out)
+static int open_accel(const struct config *c, const char *name, size_t size, struct vmm_accel **out)
 {
 	const struct vmm_accel_opts opts = { .path = c->path, .bpf_dir = c->bpf_dir };
 
@@ -179,7 +187,9 @@ static int add_hpet(struct demo *demo)
 static int add_pmtimer(struct demo *demo)
 {
 	struct vmm_pmtimer_opts opts = {
-		.port = PMTIMER_PORT, .bits = 32, .clock = demo->config->clock,
+		.port = PMTIMER_PORT,
+		.bits = 32,
+		.clock = demo->config->clock,
 	};
 	struct device *dev = &demo->devices[1];
 	int err;
@@ -226,8 +236,7 @@ static bool answered(const struct device *dev, uint64_t *n)
 	struct lx_stats stats = { .sz = sizeof(stats) };
 
 	*n = 0;
-	if (!vmm_accel_active(dev->accel) ||
-	    lx_device_stats(vmm_accel_device(dev->accel), &stats))
+	if (!vmm_accel_active(dev->accel) || lx_device_stats(vmm_accel_device(dev->accel), &stats))
 		return false;
 	for (uint32_t i = 0; i < stats.n_regions; i++)
 		*n += stats.regions[i].handled;
@@ -372,8 +381,12 @@ static int run_demo(const struct config *c)
 int main(int argc, char **argv)
 {
 	struct config config = {
-		.path = VMM_PATH_AUTO, .vcpus = 1, .reads = READS_DEFAULT,
-		.hpet = true, .pmtimer = true, .clock = LX_CLOCK_MONOTONIC,
+		.path = VMM_PATH_AUTO,
+		.vcpus = 1,
+		.reads = READS_DEFAULT,
+		.hpet = true,
+		.pmtimer = true,
+		.clock = LX_CLOCK_MONOTONIC,
 	};
 
 	argp_err_exit_status = EXIT_USAGE;

@@ -50,8 +50,8 @@ static int load(struct lx_device *dev, size_t state_size, const struct vmm_accel
 	if (size >= state_size)
 		return 0;
 	snprintf(reason, sizeof(reason),
-		 "the program's state has %zu bytes, not %zu: rebuild bpf-progs and this VMM",
-		 size, state_size);
+		 "the program's state has %zu bytes, not %zu: rebuild bpf-progs and this VMM", size,
+		 state_size);
 	return -EINVAL;
 }
 

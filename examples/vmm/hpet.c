@@ -13,7 +13,7 @@
 
 /* 2.3.4: bits of HPET_CAP */
 #define CAP_VENDOR (0x8086ULL << 16)
-#define CAP_LEGACY (1ULL << 15)	/* LEG_RT_CAP */
+#define CAP_LEGACY (1ULL << 15) /* LEG_RT_CAP */
 #define CAP_64BIT (1ULL << 13)	/* COUNT_SIZE_CAP */
 #define CAP_TIMERS_SHIFT 8	/* NUM_TIM_CAP: the last timer's number */
 #define CAP_REVISION 1ULL
@@ -216,8 +216,12 @@ int vmm_hpet_new(struct vmm *vm, uint64_t base, enum lx_clock clock, struct hpet
 		 struct vmm_hpet **out)
 {
 	struct vmm_dev dev = {
-		.name = "hpet", .space = LX_SPACE_MMIO, .base = base, .len = HPET_LEN,
-		.read = vmm_hpet_read, .write = vmm_hpet_write,
+		.name = "hpet",
+		.space = LX_SPACE_MMIO,
+		.base = base,
+		.len = HPET_LEN,
+		.read = vmm_hpet_read,
+		.write = vmm_hpet_write,
 	};
 	struct vmm_hpet *hpet = calloc(1, sizeof(*hpet));
 	int index;

@@ -116,8 +116,9 @@ static int create_memory(struct vmm *vm, size_t size)
 	if (!size)
 		size = MEM_DEFAULT;
 	if (size < MEM_MIN || size > VMM_MMIO_GPA || size % PAGE_SIZE)
-		return vmm_error(-EINVAL, "memory of %zu bytes: give a multiple of 4 KiB, %lu to %lu",
-				 size, MEM_MIN, VMM_MMIO_GPA);
+		return vmm_error(-EINVAL,
+				 "memory of %zu bytes: give a multiple of 4 KiB, %lu to %lu", size,
+				 MEM_MIN, VMM_MMIO_GPA);
 	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (vm->mem == MAP_FAILED) {
@@ -165,20 +166,33 @@ free:
 static int set_sregs(struct vmm_vcpu *vcpu)
 {
 	const struct kvm_segment data = {
-		.limit = 0xffffffff, .selector = DATA_SELECTOR, .type = 3,
-		.present = 1, .db = 1, .s = 1, .g = 1,
+		.limit = 0xffffffff,
+		.selector = DATA_SELECTOR,
+		.type = 3,
+		.present = 1,
+		.db = 1,
+		.s = 1,
+		.g = 1,
 	};
 	struct kvm_sregs s;
 
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s))
 		return vmm_error(-errno, "KVM_GET_SREGS of vCPU %u", vcpu->index);
 	s.cs = (struct kvm_segment){
-		.limit = 0xffffffff, .selector = CODE_SELECTOR, .type = 11,
-		.present = 1, .s = 1, .l = 1, .g = 1,
+		.limit = 0xffffffff,
+		.selector = CODE_SELECTOR,
+		.type = 11,
+		.present = 1,
+		.s = 1,
+		.l = 1,
+		.g = 1,
 	};
 	s.ds = s.es = s.fs = s.gs = s.ss = data;
 	s.tr = (struct kvm_segment){
-		.limit = 0x67, .selector = TSS_SELECTOR, .type = 11, .present = 1,
+		.limit = 0x67,
+		.selector = TSS_SELECTOR,
+		.type = 11,
+		.present = 1,
 	};
 	s.ldt = (struct kvm_segment){ .type = 2, .unusable = 1 };
 	s.gdt = (struct kvm_dtable){ .base = GDT_GPA, .limit = 5 * 8 - 1 };
@@ -292,7 +306,10 @@ static void exit_write(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32
 int vmm_create(const struct vmm_opts *opts, struct vmm **out)
 {
 	const struct vmm_dev exit_dev = {
-		.name = "exit", .space = LX_SPACE_PIO, .base = VMM_EXIT_PORT, .len = 4,
+		.name = "exit",
+		.space = LX_SPACE_PIO,
+		.base = VMM_EXIT_PORT,
+		.len = 4,
 		.write = exit_write,
 	};
 	unsigned int n = opts->vcpus ? opts->vcpus : 1;

@@ -65,7 +65,8 @@ int vmm_pmtimer_set(struct vmm_pmtimer *pmt, uint32_t ticks)
 	lx_write_end(&st->hdr);
 	pthread_mutex_unlock(&pmt->lock);
 	if (err)
-		vmm_error(err, "PM timer of %u ticks: the clock has counted %lu ns only", ticks, now);
+		vmm_error(err, "PM timer of %u ticks: the clock has counted %lu ns only", ticks,
+			  now);
 	return err;
 }
 
@@ -83,7 +84,10 @@ static int publish(struct vmm_pmtimer *pmt, const struct vmm_pmtimer_opts *opts)
 int vmm_pmtimer_new(struct vmm *vm, const struct vmm_pmtimer_opts *opts, struct vmm_pmtimer **out)
 {
 	struct vmm_dev dev = {
-		.name = "pmtimer", .space = LX_SPACE_PIO, .base = opts->port, .len = PMTIMER_LEN,
+		.name = "pmtimer",
+		.space = LX_SPACE_PIO,
+		.base = opts->port,
+		.len = PMTIMER_LEN,
 		.read = vmm_pmtimer_read,
 	};
 	struct vmm_pmtimer *pmt;

@@ -131,9 +131,9 @@ static int exit_fatal(struct vmm_vcpu *vcpu)
 		return vmm_error(-EFAULT, "vCPU %u: triple fault (rip %#llx, rsp %#llx)",
 				 vcpu->index, regs.rip, regs.rsp);
 	case KVM_EXIT_FAIL_ENTRY:
-		return vmm_error(-EIO, "vCPU %u: KVM cannot enter the guest, reason %#llx (rip %#llx)",
-				 vcpu->index, run->fail_entry.hardware_entry_failure_reason,
-				 regs.rip);
+		return vmm_error(
+			-EIO, "vCPU %u: KVM cannot enter the guest, reason %#llx (rip %#llx)",
+			vcpu->index, run->fail_entry.hardware_entry_failure_reason, regs.rip);
 	case KVM_EXIT_INTERNAL_ERROR:
 		return vmm_error(-EIO, "vCPU %u: KVM internal error %u (rip %#llx)", vcpu->index,
 				 run->internal.suberror, regs.rip);

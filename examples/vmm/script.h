@@ -2,8 +2,8 @@
 /*
  * The script guest: each vCPU does a list of accesses that the host wrote into
  * the parameter block, and leaves what it read there. For tests that want to
- * say exactly what a guest does. Host: VMM_GUEST(script), vmm_load(), fill
- * vmm_script(vm, i) for every vCPU, vmm_run(). Shared by host and guest.
+ * say exactly what a guest does. Host: VMM_GUEST(script); fill in the struct
+ * script_params at vmm_params(); vmm_load(), vmm_run(). Shared by host and guest.
  */
 #ifndef VMM_SCRIPT_H
 #define VMM_SCRIPT_H

@@ -12,27 +12,28 @@
 
 uint32_t guest_main(unsigned long vcpu, void *params);
 
-#define GUEST_PORT(_suffix, _type, _reg)                                                        \
-	static inline _type in##_suffix(uint16_t port)                                          \
-	{                                                                                       \
-		_type val;                                                                      \
-                                                                                                \
+#define GUEST_PORT(_suffix, _type, _reg)                                                           \
+	static inline _type in##_suffix(uint16_t port)                                             \
+	{                                                                                          \
+		_type val;                                                                         \
+                                                                                                   \
 		asm volatile("in" #_suffix " %1, %" _reg "0" : "=a"(val) : "Nd"(port) : "memory"); \
-		return val;                                                                     \
-	}                                                                                       \
-	static inline void out##_suffix(uint16_t port, _type val)                               \
-	{                                                                                       \
-		asm volatile("out" #_suffix " %" _reg "0, %1" : : "a"(val), "Nd"(port) : "memory"); \
-	}                                                                                       \
-	static inline void ins##_suffix(uint16_t port, void *buf, size_t count)                 \
-	{                                                                                       \
-		asm volatile("rep ins" #_suffix                                                 \
-			     : "+D"(buf), "+c"(count) : "d"(port) : "memory");                  \
-	}                                                                                       \
-	static inline void outs##_suffix(uint16_t port, const void *buf, size_t count)          \
-	{                                                                                       \
-		asm volatile("rep outs" #_suffix                                                \
-			     : "+S"(buf), "+c"(count) : "d"(port) : "memory");                  \
+		return val;                                                                        \
+	}                                                                                          \
+	static inline void out##_suffix(uint16_t port, _type val)                                  \
+	{                                                                                          \
+		asm volatile("out" #_suffix " %" _reg "0, %1"                                      \
+			     :                                                                     \
+			     : "a"(val), "Nd"(port)                                                \
+			     : "memory");                                                          \
+	}                                                                                          \
+	static inline void ins##_suffix(uint16_t port, void *buf, size_t count)                    \
+	{                                                                                          \
+		asm volatile("rep ins" #_suffix : "+D"(buf), "+c"(count) : "d"(port) : "memory");  \
+	}                                                                                          \
+	static inline void outs##_suffix(uint16_t port, const void *buf, size_t count)             \
+	{                                                                                          \
+		asm volatile("rep outs" #_suffix : "+S"(buf), "+c"(count) : "d"(port) : "memory"); \
 	}
 
 GUEST_PORT(b, uint8_t, "b")
@@ -40,17 +41,17 @@ GUEST_PORT(w, uint16_t, "w")
 GUEST_PORT(l, uint32_t, "k")
 
 /* One mov each: KVM emulates the instruction. */
-#define GUEST_MMIO(_bits, _type, _mov, _reg)                                                    \
-	static inline _type mmio_read##_bits(uintptr_t addr)                                    \
-	{                                                                                       \
-		_type val;                                                                      \
-                                                                                                \
-		asm volatile(_mov " (%1), %" _reg "0" : "=r"(val) : "r"(addr) : "memory");      \
-		return val;                                                                     \
-	}                                                                                       \
-	static inline void mmio_write##_bits(uintptr_t addr, _type val)                         \
-	{                                                                                       \
-		asm volatile(_mov " %" _reg "0, (%1)" : : "r"(val), "r"(addr) : "memory");      \
+#define GUEST_MMIO(_bits, _type, _mov, _reg)                                               \
+	static inline _type mmio_read##_bits(uintptr_t addr)                               \
+	{                                                                                  \
+		_type val;                                                                 \
+                                                                                           \
+		asm volatile(_mov " (%1), %" _reg "0" : "=r"(val) : "r"(addr) : "memory"); \
+		return val;                                                                \
+	}                                                                                  \
+	static inline void mmio_write##_bits(uintptr_t addr, _type val)                    \
+	{                                                                                  \
+		asm volatile(_mov " %" _reg "0, (%1)" : : "r"(val), "r"(addr) : "memory"); \
 	}
 
 GUEST_MMIO(8, uint8_t, "movb", "b")
