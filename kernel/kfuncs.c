@@ -10,6 +10,10 @@
 
 #include "internal.h"
 
+/* The declarations that programs see, checked against the definitions here. */
+#define __ksym
+#include <lightexit/kfuncs.bpf.h>
+
 static struct lx_io_kern *lx_io_kern(struct lx_io *io)
 {
 	return container_of(io, struct lx_io_kern, io);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * lightexit: the kernel functions that a device program may call. BPF only.
+ * lightexit: the kernel functions that a device program may call. BPF only (and
+ * kernel/kfuncs.c, which defines them).
  *
  * All of them run in the context of the op that calls them, are bounded, and
  * neither sleep nor fault. `io` is the op's own argument: the verifier refuses

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# suites.sh SUITE...: runs test suites on the host's side, each in the lab, and ends with one
+# line "N passed, N failed, N skipped" over all of them. Everything is built before (make lab).
+#   check         lab unit lint examples new verify bench vm-stable
+#   check-quick   unit lint verify, and the VM tests of refusals
+#   vm-KERNEL     tests/vm on that kernel: stable, newest, rt, debug
+# A suite that ends without such a line of its own has failed. Logs: build/check/SUITE.log.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+logs=build/check
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+
+run_suite() {
+	case $1 in
+	lab) lab/selftest ;;
+	unit) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/unit check ;;
+	lint) lab/enter tests/lint.sh ;;
+	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
+	new) lab/enter loader/test-new.sh ;;
+	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
+	bench) tests/bench/run.sh --check ;;
+	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh refusals ;;
+	vm-*) lab/run --kernel "${1#vm-}" --timeout "$(vm_timeout "${1#vm-}")" -- \
+		env LX_SCALE="${LX_SCALE:-1}" tests/vm/run.sh ;;
+	*) echo "unknown suite '$1'"; return 2 ;;
+	esac
+}
+
+vm_timeout() {
+	local seconds=1200
+	[ "$1" != debug ] || seconds=3600
+	echo $((seconds * ${LX_SCALE:-1}))
+}
+
+# Adds a suite's last line to the sums; its status and that line must agree.
+count() {
+	local name=$1 status=$2 seconds=$3 line p f s
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$logs/$name.log" | tail -n 1)
+	read -r p _ f _ s _ <<<"${line:-0 passed, 0 failed, 0 skipped}"
+	s=${s:-0}
+	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+		echo "not ok - $name ended with status $status"
+		f=1
+	elif [ $((p + f)) -eq 0 ]; then
+		echo "not ok - $name ran no test"
+		f=1
+	fi
+	if [[ $name == vm-* ]] && [ "$s" -ne 0 ]; then
+		echo "not ok - $name skipped $s tests; it may skip none"
+		f=$((f + 1))
+	fi
+	printf '== %s: %d passed, %d failed, %d skipped in %d s\n' "$name" "$p" "$f" "$s" "$seconds"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+suites=()
+for s; do
+	case $s in
+	check) suites+=(unit lint lab examples new verify bench vm-stable) ;;
+	check-quick) suites+=(unit lint verify vm-quick) ;;
+	*) suites+=("$s") ;;
+	esac
+done
+
+for s in "${suites[@]}"; do
+	echo "== $s"
+	start=$SECONDS
+	run_suite "$s" 2>&1 </dev/null | tee "$logs/$s.log"
+	count "$s" "${PIPESTATUS[0]}" $((SECONDS - start))
+done
+[ $((passed + failed)) -ne 0 ] || failed=1
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
