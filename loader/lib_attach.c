@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/*
+ * Attach, move, replace, detach: each a struct_ops map of its own and one
+ * operation on the link. A map lives as long as the link refers to it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include "internal.h"
+
+static int check(const struct lx_device *dev, const char *what, const struct lx_request *req)
+{
+	int err;
+
+	if (!dev->o.obj)
+		return lx_fail(-EINVAL, "%s: the device was made from fds and has no programs; it is for "
+			       "the broker that loaded it", what);
+	if (!dev->state)
+		return lx_fail(-EINVAL, "%s: %s is not loaded; call lx_device_load()", what, dev->name);
+	err = lx_check_vm_fd(req->vm_fd);
+	return err ?: lx_check_regions(req->regions, req->nr_regions);
+}
+
+int lx_device_attach(struct lx_device *dev, int vm_fd)
+{
+	struct lx_request req = { .vm_fd = vm_fd };
+	int map_fd, err;
+
+	if (!dev)
+		return lx_fail(-EINVAL, "lx_device_attach: no device");
+	if (dev->link_fd >= 0)
+		return lx_fail(-EALREADY, "%s is attached; use lx_device_detach() first", dev->name);
+	req.regions = dev->regions;
+	req.nr_regions = dev->nr_regions;
+	req.name = dev->name;
+	err = check(dev, "lx_device_attach", &req);
+	if (err)
+		return err;
+	map_fd = lx_template_map(&dev->o, &req);
+	if (map_fd < 0)
+		return map_fd;
+	err = bpf_link_create(map_fd, 0, BPF_STRUCT_OPS, NULL);
+	if (err >= 0)
+		dev->link_fd = err;
+	else
+		lx_explain(err, "attaching", &req);
+	close(map_fd);
+	return err < 0 ? err : 0;
+}
+
+static int update(struct lx_device *dev, const struct lx_object *o, const char *what,
+		  const struct lx_request *req)
+{
+	int map_fd, err;
+
+	if (dev->link_fd < 0)
+		return lx_fail(-ENOTCONN, "%s: %s is not attached", what, dev->name);
+	err = check(dev, what, req);
+	if (err)
+		return err;
+	map_fd = lx_template_map(o, req);
+	if (map_fd < 0)
+		return map_fd;
+	err = bpf_link_update(dev->link_fd, map_fd, NULL);
+	if (err == -ENOLINK)
+		err = lx_fail(-ENOTCONN, "%s: somebody else detached %s; detach and attach it again", what,
+			      dev->name);
+	else if (err)
+		lx_explain(err, what, req);
+	close(map_fd);
+	return err;
+}
+
+int lx_device_move(struct lx_device *dev, int vm_fd, const struct lx_region *regions,
+		   unsigned int n)
+{
+	struct lx_request req = {
+		.vm_fd = vm_fd,
+		.flags = LX_OPS_MOVE,
+		.regions = regions,
+		.nr_regions = n,
+	};
+	int err;
+
+	if (!dev)
+		return lx_fail(-EINVAL, "lx_device_move: no device");
+	req.name = dev->name;
+	err = update(dev, &dev->o, "lx_device_move", &req);
+	if (err)
+		return err;
+	memmove(dev->regions, regions, n * sizeof(*regions));
+	dev->nr_regions = n;
+	return 0;
+}
+
+static int map_id(int fd, __u32 *id)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	int err = bpf_map_get_info_by_fd(fd, &info, &len);
+
+	*id = info.id;
+	return err;
+}
+
+static int check_with(const struct lx_device *dev, const struct lx_device *with)
+{
+	__u32 a, b;
+	int err;
+
+	if (!with || with == dev || !with->o.obj || !with->state || with->link_fd >= 0)
+		return lx_fail(-EINVAL, "lx_device_replace: the new device must be another one, loaded and "
+			       "not attached");
+	err = map_id(dev->state_fd, &a);
+	err = err ?: map_id(with->state_fd, &b);
+	if (err)
+		return lx_fail(err, "lx_device_replace: cannot compare the states: %s", strerror(-err));
+	if (a != b)
+		return lx_fail(-EINVAL, "lx_device_replace: the new device has map %u as its state, %s has "
+			       "map %u; open it with lx_open_opts.state_fd", b, dev->name, a);
+	return 0;
+}
+
+int lx_device_replace(struct lx_device *dev, int vm_fd, struct lx_device *with)
+{
+	struct lx_request req = { .vm_fd = vm_fd };
+	struct lx_object old;
+	int err;
+
+	if (!dev)
+		return lx_fail(-EINVAL, "lx_device_replace: no device");
+	if (dev->link_fd < 0)
+		return lx_fail(-ENOTCONN, "lx_device_replace: %s is not attached", dev->name);
+	err = check_with(dev, with);
+	if (err)
+		return err;
+	req.regions = dev->regions;
+	req.nr_regions = dev->nr_regions;
+	req.name = dev->name;
+	err = update(dev, &with->o, "lx_device_replace", &req);
+	if (err)
+		return err;
+	old = dev->o;
+	dev->o = with->o;
+	with->o = old;
+	return 0;
+}
+
+int lx_device_detach(struct lx_device *dev)
+{
+	int err;
+
+	if (!dev)
+		return lx_fail(-EINVAL, "lx_device_detach: no device");
+	if (dev->link_fd < 0)
+		return lx_fail(-ENOTCONN, "%s is not attached", dev->name);
+	err = bpf_link_detach(dev->link_fd);
+	close(dev->link_fd);
+	dev->link_fd = -1;
+	if (err)
+		return lx_fail(err, "%s: detaching: %s; the link's fd is closed, and the device is off the VM "
+			       "once nobody else holds it open", dev->name, strerror(-err));
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause */
+/* The files that `lightexit new` writes, as strings. */
+	.section .rodata, "a"
+
+.macro template symbol, file
+	.globl \symbol
+	.hidden \symbol
+	.type \symbol, @object
+\symbol:
+	.incbin "\file"
+	.byte 0
+	.size \symbol, . - \symbol
+.endm
+
+	template template_header, "templates/NAME.h"
+	template template_model, "templates/NAME_model.h"
+	template template_program, "templates/NAME.bpf.c"
+	template template_test, "templates/test_NAME.c"
+	template template_makefile, "templates/Makefile"
+
+	.section .note.GNU-stack, "", @progbits

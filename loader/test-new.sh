@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# test-new.sh COMMAND CHECKOUT: what `lightexit new` writes builds, its test passes and can fail,
+# and its object opens as a device of that name. Needs clang and bpftool, no module and no root.
+# Prints TAP.
+set -u
+
+lightexit=$(readlink -f "$1")
+checkout=$(readlink -f "$2")
+vmlinux=${VMLINUX_BTF-}
+if [ -z "$vmlinux" ]; then
+	for vmlinux in /sys/kernel/btf/vmlinux /lib/modules/*/build/vmlinux; do
+		[ -e "$vmlinux" ] && break
+	done
+fi
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 2
+n=0 failed=0
+
+# check WHAT STATUS TEXT COMMAND...: it ends with STATUS, and its output holds TEXT
+check() {
+	local what=$1 status=$2 text=$3 out rc
+	shift 3
+	out=$("$@" 2>&1)
+	rc=$?
+	n=$((n + 1))
+	if [ "$rc" -eq "$status" ] && [[ $out == *"$text"* ]]; then
+		echo "ok $n - $what"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $n - $what"
+	echo "# wanted status $status and \"$text\"; got status $rc and:"
+	while IFS= read -r line; do echo "# $line"; done <<<"$out"
+}
+
+build=(make -C blinker "LIGHTEXIT=$checkout" "VMLINUX_BTF=$vmlinux")
+loader=$(dirname "$lightexit")
+
+check 'new writes five files' 0 'blinker/blinker.bpf.c' "$lightexit" new blinker
+check 'the files are there' 0 '' test -e blinker/Makefile -a -e blinker/test_blinker.c \
+	-a -e blinker/blinker.h -a -e blinker/blinker_model.h
+check 'no placeholder is left' 1 '' grep -ri '@name@' blinker
+check 'the program builds' 0 '' "${build[@]}" all
+check 'the test builds and passes' 0 'blinker: ok' "${build[@]}" check
+cat >open.c <<'END'
+#include <stdio.h>
+#include <lightexit/lightexit.h>
+static void say(void *ctx, enum lx_log_level level, const char *msg)
+{
+	if (level == LX_LOG_WARN)
+		puts(msg);
+}
+int main(int argc, char **argv)
+{
+	struct lx_open_opts opts = { .sz = sizeof(opts), .dir = argc > 2 ? argv[2] : NULL };
+	struct lx_device *dev;
+	unsigned int n;
+	lx_set_log(say, NULL);
+	if (lx_device_open(argv[1], &opts, &dev))
+		return 1;
+	const struct lx_region *r = lx_device_regions(dev, &n);
+	printf("%s: %u region, space %u, 0x%llx+0x%llx\n", lx_device_name(dev), n, r->space, r->addr, r->len);
+	lx_device_close(dev);
+	return 0;
+}
+END
+check 'a program of the library builds' 0 '' cc -I"$checkout/include" open.c "$loader/liblightexit.a" \
+	-lbpf -lelf -lz -o open
+check 'its object opens by path' 0 'blinker: 1 region, space 1, 0xfef00000+0x8' ./open blinker/blinker.bpf.o
+check 'its object opens by name' 0 'blinker: 1 region' ./open blinker "$PWD/blinker"
+check 'and by LIGHTEXIT_BPF_DIR' 0 'blinker: 1 region' env "LIGHTEXIT_BPF_DIR=$PWD/blinker" ./open blinker
+check 'nothing is overwritten' 1 'is there already; nothing was written' "$lightexit" new blinker
+check 'the test can fail' 2 'Assertion' sh -c \
+	"sed -i 's/return LX_HANDLED/return LX_PASS/' blinker/blinker_model.h; ${build[*]} check"
+check '--dir is taken, --json is printed' 0 '"other/x9_.bpf.c"' "$lightexit" new x9_ --dir other --json
+check 'a name with a dash is refused' 2 'identifier of C' "$lightexit" new no-good
+check 'a name with a slash is refused' 2 'identifier of C' "$lightexit" new a/b
+check 'a keyword is refused' 2 'keyword of C' "$lightexit" new static
+check 'a digit in front is refused' 2 'begin with a letter' "$lightexit" new 9lives
+check 'a name of 16 is refused' 2 'at most 15' "$lightexit" new abcdefghijklmnop
+check 'an unwritable directory is named' 1 '/proc/none: ' "$lightexit" new abc --dir /proc/none
+
+# What is no device program is refused by name of what is missing.
+variant() { # NAME SED-SCRIPT: blinker's program, changed
+	rm -rf "$1" && "$lightexit" new blinker --dir "$1" >/dev/null && cp blinker/vmlinux.h "$1" &&
+		sed -i "$2" "$1/blinker.bpf.c" &&
+		make -s -C "$1" "LIGHTEXIT=$checkout" "VMLINUX_BTF=$vmlinux" all
+}
+refused() { # WHAT TEXT NAME SED-SCRIPT
+	check "$1 (builds)" 0 '' variant "$3" "$4"
+	check "$1" 1 "$2" ./open "$3/blinker.bpf.o"
+}
+refused 'an object without the type' 'it has 0 struct_ops of type lightexit_ops instead of one; struct_ops in it: none' \
+	none '/^SEC("struct_ops\/blink/,/^};/d'
+refused 'two of the type' 'it has 2 struct_ops of type lightexit_ops' two \
+	'$a SEC(".struct_ops.link") struct lightexit_ops second = { .read = (void *)blinker_io_read, .name = "second" };'
+refused 'another struct_ops type' 'struct_ops in it: blinker (tcp_congestion_ops)' tcp \
+	's/^struct lightexit_ops blinker.*/struct tcp_congestion_ops blinker = { .release = (void *)blinker_io_read };/; /^\t\.\(read\|sz\|nr_\|reg\|name\)/d; /^};/d'
+refused 'no state' '0 maps could be its state' nostate 's/^LX_STATE_MAP.*/struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2); __type(key, __u32); __type(value, struct blinker_state); } blinker_state SEC(".maps");/'
+refused 'two states' '2 maps could be its state' states '$a LX_STATE_MAP(more, struct blinker_state);'
+refused 'nine regions' 'it has 9 regions; a device has 1 to 8' nine 's/nr_regions = 1/nr_regions = 9/'
+refused 'a bad name' 'its name "a b" is not' badname 's/\.name = .*/.name = "a b",/'
+refused 'no name' 'its name "" is not' noname 's/\.name = .*//'
+
+echo "1..$n"
+[ "$failed" -eq 0 ]
