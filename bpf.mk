@@ -14,6 +14,7 @@ bpf_headers := $(lastword $(shell ls /lib/modules/*/build/vmlinux 2>/dev/null | 
 VMLINUX_BTF ?= $(firstword $(bpf_running) $(bpf_headers))
 
 LX_BPF_CFLAGS := -target bpf -mcpu=v3 -g -O2 -std=gnu17 -Wall -Wextra -Wno-unused-parameter -Werror \
+	-fms-extensions -Wno-microsoft-anon-tag \
 	-fno-stack-protector -I$(dir $(BPF_VMLINUX_H)) -I$(TOP)/include -I$(TOP)/bpf-progs -MMD -MP
 
 # vmlinux.h changes only with its content: sysfs gives the running kernel a new date at each boot.
