@@ -148,7 +148,7 @@ Test(hpet, legacy_bit_leaves_counter)
 
 	wr(8, HPET_BASE + 0xf0, 1ULL << 40);
 	wr(4, HPET_BASE + 0x10, 1);
-	a = rd(8, HPET_BASE + 0xf0);
+	a = add(0, SCRIPT_READ, 8, HPET_BASE + 0xf0, 0, 100);
 	wr(4, HPET_BASE + 0x10, 3);
 	b = rd(8, HPET_BASE + 0xf0);
 	run_script();
@@ -203,15 +203,61 @@ Test(hpet, timers)
 
 Test(hpet, unaligned_is_nothing)
 {
-	const struct script_op *q, *c;
+	const struct script_op *q, *c, *timer;
 
 	wr(8, HPET_BASE + 0xf0, 0x1122334455667788);
 	wr(4, HPET_BASE + 0xf2, 0);
 	q = rd(4, HPET_BASE + 0xf2);
 	c = rd(8, HPET_BASE + 0xf0);
+	timer = rd(4, HPET_BASE + 0x10a);
 	run_script();
 	cr_expect_eq(q->data, 0);
 	cr_expect_eq(c->data, 0x1122334455667788);
+	cr_expect_eq(timer->data, 0);
+}
+
+/* The largest value that a finished read saw, and reads below what was there before them. */
+static uint64_t seen;
+static uint32_t reads_done, reads_below;
+
+static uint64_t monotonic_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len)
+{
+	uint64_t floor = __atomic_load_n(&seen, __ATOMIC_ACQUIRE);
+	uint64_t val = vmm_hpet_read(opaque, vcpu, HPET_COUNTER, 8);
+
+	__atomic_fetch_add(&reads_below, val < floor, __ATOMIC_RELAXED);
+	while (floor < val && !__atomic_compare_exchange_n(&seen, &floor, val, false,
+							   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
+	__atomic_fetch_add(&reads_done, 1, __ATOMIC_RELEASE);
+	return val;
+}
+
+/* Two vCPUs read while the host halts and starts the counter: it never goes back. */
+Test(hpet, halts_under_two_readers)
+{
+	const uint32_t reads = 20000;
+	struct vmm_dev dev = {
+		.name = "monotonic",
+		.base = 0x700,
+		.len = 4,
+		.read = monotonic_read,
+	};
+
+	teardown_hpet();
+	setup_vcpus(2, VMM_IRQCHIP_NONE);
+	cr_assert_eq(vmm_hpet_new(vm, HPET_BASE, LX_CLOCK_MONOTONIC, NULL, &hpet), 0);
+	dev.opaque = hpet;
+	cr_assert_geq(vmm_add_dev(vm, &dev), 0);
+	for (unsigned int i = 0; i < 2; i++)
+		add(i, SCRIPT_IN, 4, 0x700, 0, reads);
+	cr_assert_eq(vmm_load(vm, VMM_GUEST_ARGS(script)), 0);
+	cr_assert_eq(vmm_start(vm), 0);
+	for (uint64_t on = 1; __atomic_load_n(&reads_done, __ATOMIC_ACQUIRE) < 2 * reads; on ^= 1)
+		vmm_hpet_write(hpet, NULL, HPET_CONFIG, 4, on);
+	cr_expect_eq(vmm_join(vm, TIMEOUT_MS), 0);
+	cr_expect_gt(seen, 0);
+	cr_expect_eq(reads_below, 0, "%u reads went back", reads_below);
 }
 
 static void setup_kvm_clock(void)
@@ -354,8 +400,8 @@ Test(pmtimer, refuses_other_widths)
 	cr_expect_eq(vmm_pmtimer_new(vm, &opts, &pmtimer), -EINVAL);
 }
 
-/* What the counter was set to last, and what reads then saw. */
-static uint32_t floor_ticks, reads_done, reads_below;
+/* What the counter was set to last. */
+static uint32_t floor_ticks;
 
 static uint64_t checked_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len)
 {
