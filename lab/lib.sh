@@ -134,3 +134,16 @@ rootfs_name() {
 debug_name() {
 	printf 'debug-%s\n' "$(key "$LAB/debug.config" "$LAB/kernel-debug" "$LAB/packages" "$LAB/rootfs")"
 }
+
+# splats LOG: the kernel's complaints in a console's log, with line numbers; fails when there are
+# none. Boot messages of a sound machine must not match.
+splats() {
+	grep -n -a -E \
+		-e '(WARNING|BUG|UBSAN|KASAN|KCSAN|KFENCE|ODEBUG|Oops|refcount_t):|WARN_ON|Call Trace:' \
+		-e 'INFO: (task|trying|possible|suspicious|lockdep|inconsistent)|rcu: INFO:|detected stall' \
+		-e 'kernel BUG at|\[ cut here \]|Kernel panic|Internal error|general protection fault' \
+		-e 'scheduling while atomic|sleeping function called|list_(add|del) corruption' \
+		-e 'nable to handle|soft lockup|hard LOCKUP|blocked for more than|unchecked MSR access' \
+		-e '[Bb]ad page state|Bad rss-counter|unreferenced object|lab: ' \
+		"$1"
+}
