@@ -2,7 +2,8 @@
 /*
  * How a VMM takes a lightexit accelerator in, or does without: open and load
  * the program, give its state to the back end, attach. A NULL accelerator is
- * the VMM's own path; all functions take it. Link with liblightexit.
+ * the VMM's own path; all functions take it. Link with liblightexit, whose log
+ * callback vmm_accel_open() sets.
  */
 #ifndef VMM_ACCEL_H
 #define VMM_ACCEL_H
