@@ -274,9 +274,24 @@ static int create_vcpus(struct vmm *vm, unsigned int n)
 	return 0;
 }
 
-static int create_vm(struct vmm *vm, enum vmm_irqchip irqchip)
+static int create_irqchip(struct vmm *vm, enum vmm_irqchip irqchip)
 {
 	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+	struct kvm_pit_config pit = { 0 };
+
+	if (irqchip == VMM_IRQCHIP_SPLIT && ioctl(vm->fd, KVM_ENABLE_CAP, &split))
+		return vmm_error(-errno, "KVM_CAP_SPLIT_IRQCHIP");
+	if (irqchip != VMM_IRQCHIP_KERNEL)
+		return 0;
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP))
+		return vmm_error(-errno, "KVM_CREATE_IRQCHIP");
+	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
+		return vmm_error(-errno, "KVM_CREATE_PIT2");
+	return 0;
+}
+
+static int create_vm(struct vmm *vm, enum vmm_irqchip irqchip)
+{
 	int version;
 
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -291,9 +306,7 @@ static int create_vm(struct vmm *vm, enum vmm_irqchip irqchip)
 		return vmm_error(-errno, "KVM_CREATE_VM");
 	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_GPA))
 		return vmm_error(-errno, "KVM_SET_TSS_ADDR %#lx", TSS_GPA);
-	if (irqchip == VMM_IRQCHIP_SPLIT && ioctl(vm->fd, KVM_ENABLE_CAP, &split))
-		return vmm_error(-errno, "KVM_CAP_SPLIT_IRQCHIP");
-	return 0;
+	return create_irqchip(vm, irqchip);
 }
 
 static void exit_write(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len,

@@ -49,6 +49,7 @@ struct vmm_vcpu;
 enum vmm_irqchip {
 	VMM_IRQCHIP_NONE = 0,
 	VMM_IRQCHIP_SPLIT, /* local APICs in the kernel, the rest not */
+	VMM_IRQCHIP_KERNEL, /* APICs, PIC, IO-APIC and PIT in the kernel */
 };
 
 /**

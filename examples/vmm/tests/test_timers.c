@@ -319,9 +319,11 @@ static void add_pmtimer_by(enum lx_clock clock, uint32_t bits, uint32_t ticks)
 	cr_assert_eq(vmm_pmtimer_new(vm, &opts, &pmtimer), 0);
 }
 
-static void add_pmtimer(uint32_t bits, uint32_t ticks)
+/* By a clock old enough for every value: 2^32 ticks are 1,200 seconds. */
+static void add_old_pmtimer(uint32_t bits, uint32_t ticks)
 {
-	add_pmtimer_by(LX_CLOCK_MONOTONIC, bits, ticks);
+	set_kvm_clock(2000000000000);
+	add_pmtimer_by(LX_CLOCK_KVM, bits, ticks);
 }
 
 static void teardown_pmtimer(void)
@@ -338,7 +340,7 @@ Test(pmtimer, runs_by_the_clock)
 	const struct script_op *l;
 	uint64_t before, after;
 
-	add_pmtimer(32, 0);
+	add_pmtimer_by(LX_CLOCK_MONOTONIC, 32, 0);
 	before = vmm_clock_ns(vm, LX_CLOCK_MONOTONIC);
 	usleep(50000);
 	l = in(4, PMTIMER_PORT);
@@ -354,7 +356,7 @@ static void wraps(uint32_t bits, uint64_t want_hi)
 {
 	const struct script_op *l, *b;
 
-	add_pmtimer(bits, 0xfffff0);
+	add_old_pmtimer(bits, 0xfffff0);
 	usleep(10000);
 	l = in(4, PMTIMER_PORT);
 	b = in(1, PMTIMER_PORT + 3);
@@ -379,7 +381,7 @@ Test(pmtimer, parts_and_writes)
 {
 	const struct script_op *w, *b, *l, *cross;
 
-	add_pmtimer(32, 0x12340000);
+	add_old_pmtimer(32, 0x12340000);
 	out(4, PMTIMER_PORT, 0);
 	l = in(4, PMTIMER_PORT);
 	w = in(2, PMTIMER_PORT + 2);
@@ -391,6 +393,19 @@ Test(pmtimer, parts_and_writes)
 	cr_expect(w->data >= 0x1234 && w->data < 0x1270, "%#lx", w->data);
 	cr_expect_eq(b->data, 0x12);
 	cr_expect_eq(cross->data, 0xffffffff);
+}
+
+Test(pmtimer, refuses_more_ticks_than_time)
+{
+	const struct vmm_pmtimer_opts opts = {
+		.port = PMTIMER_PORT,
+		.bits = 32,
+		.clock = LX_CLOCK_KVM,
+		.ticks = 0xffffffff,
+	};
+
+	set_kvm_clock(0);
+	cr_expect_eq(vmm_pmtimer_new(vm, &opts, &pmtimer), -ERANGE);
 }
 
 Test(pmtimer, refuses_other_widths)
@@ -426,9 +441,7 @@ Test(pmtimer, set_under_two_readers)
 
 	teardown();
 	setup_vcpus(2, VMM_IRQCHIP_NONE);
-	/* Old enough for every value: 2^32 ticks are 1,200 seconds. */
-	set_kvm_clock(2000000000000);
-	add_pmtimer_by(LX_CLOCK_KVM, 32, 0);
+	add_old_pmtimer(32, 0);
 	dev.opaque = pmtimer;
 	cr_assert_geq(vmm_add_dev(vm, &dev), 0);
 	for (unsigned int i = 0; i < 2; i++)
