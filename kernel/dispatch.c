@@ -110,8 +110,8 @@ void lx_strings_free(struct lx_device *dev)
  * @dev: its gate is open, or was left at LX_GATE_FINISH by an ejection
  *
  * When it returns no vCPU is in the program nor between two elements of a
- * string, and every access passes. The VM must be alive or without vCPUs that
- * run. It does not wait for anything that user space could hold up.
+ * string, and every access passes. The caller holds the VM. It does not wait for
+ * anything that user space could hold up.
  */
 void lx_drain(struct lx_device *dev)
 {
@@ -136,7 +136,8 @@ void lx_drain(struct lx_device *dev)
 /* Undoes lx_drain(), unless the device was ejected meanwhile. */
 void lx_reopen(struct lx_device *dev)
 {
-	WRITE_ONCE(dev->gate, LX_GATE_OPEN);
+	/* Who sees the gate open sees the pieces that left, too. */
+	smp_store_release(&dev->gate, LX_GATE_OPEN);
 	smp_mb(); /* pairs with cmpxchg(&dev->eject) */
 	if (READ_ONCE(dev->eject))
 		WRITE_ONCE(dev->gate, LX_GATE_FINISH);
@@ -242,7 +243,8 @@ static __always_inline int lx_run(struct lx_piece *piece, struct kvm_vcpu *vcpu,
 		lx_copy(&k.io.data, val, len);
 
 	rcu_read_lock_sched();
-	gate = READ_ONCE(piece->dev->gate);
+	gate = smp_load_acquire(&piece->dev->gate); /* pairs with lx_reopen() */
+	gate |= READ_ONCE(piece->gone);
 	if (static_branch_unlikely(&lx_off) && gate == LX_GATE_OPEN)
 		gate = LX_GATE_FINISH;
 	if (likely(gate == LX_GATE_OPEN) || (gate == LX_GATE_FINISH && (flags & LX_IO_CONTINUED)))

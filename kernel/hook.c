@@ -389,6 +389,7 @@ static void lx_collect_removed(struct lx_swap *swap)
 		lx_piece_unlist(piece);
 		spin_unlock(&piece->dev->vm_lock);
 		list_add_tail(&piece->node, &swap->removed);
+		WRITE_ONCE(piece->gone, LX_GATE_CLOSED);
 	}
 }
 
@@ -446,7 +447,7 @@ int lx_hook_attach(struct lx_device *dev, struct kvm *kvm, const struct lightexi
 }
 
 /* The VM, held, if it is there and not on its way down (then it calls our destructors). */
-static struct kvm *lx_vm_get(struct lx_device *dev)
+struct kvm *lx_hook_hold_vm(struct lx_device *dev)
 {
 	struct kvm *kvm;
 
@@ -461,15 +462,14 @@ static struct kvm *lx_vm_get(struct lx_device *dev)
 /**
  * lx_hook_detach() - take a device off its VM
  * @dev: nobody is in its programs, and nobody will be
+ * @kvm: from lx_hook_hold_vm(); let go here
  *
  * If that fails now (no memory, slots_lock busy) the pieces stay and pass
  * everything, until lx_hook_retry() or the VM's end removes them. The module
  * stays pinned until then.
  */
-void lx_hook_detach(struct lx_device *dev)
+void lx_hook_detach(struct lx_device *dev, struct kvm *kvm)
 {
-	struct kvm *kvm = lx_vm_get(dev);
-
 	WRITE_ONCE(dev->dead, true);
 	if (!kvm)
 		return;
@@ -483,7 +483,7 @@ void lx_hook_detach(struct lx_device *dev)
 void lx_hook_retry(struct work_struct *work)
 {
 	struct lx_device *dev = container_of(to_delayed_work(work), struct lx_device, retry);
-	struct kvm *kvm = dev->held ?: lx_vm_get(dev);
+	struct kvm *kvm = dev->held ?: lx_hook_hold_vm(dev);
 	int err = 0;
 
 	dev->held = NULL;

@@ -107,6 +107,8 @@ struct lx_device {
  * @dev:      holds a reference
  * @counters: the region's
  * @base:     first address of the region; @addr, @len: of this piece
+ * @gone:     enum lx_gate: LX_GATE_CLOSED once it left the bus. A vCPU that found
+ *            it before may still call it, when the device has other regions.
  * @leaves:   not in the bus array that is being built; protected by kvm->slots_lock
  * @node:     in dev->pieces, or in the list of pieces that wait to be freed
  */
@@ -120,6 +122,7 @@ struct lx_piece {
 	u32 region;
 	bool pio;
 	bool leaves;
+	enum lx_gate gone;
 	struct list_head node;
 };
 
@@ -138,7 +141,8 @@ u64 lx_budget_cycles(void);
 /* hook.c: ① the buses */
 struct kvm *lx_kvm_of_file(struct file *file);
 int lx_hook_attach(struct lx_device *dev, struct kvm *kvm, const struct lightexit_ops *ops);
-void lx_hook_detach(struct lx_device *dev);
+struct kvm *lx_hook_hold_vm(struct lx_device *dev);
+void lx_hook_detach(struct lx_device *dev, struct kvm *kvm);
 void lx_hook_retry(struct work_struct *work);
 bool lx_hook_is_on(struct lx_device *dev, struct kvm *kvm);
 void lx_hook_count_pieces(struct lx_device *dev, u32 region, u32 *pieces, u32 *shadowed);

@@ -331,12 +331,15 @@ static struct lx_device *lx_device_of_link(struct bpf_link *link)
 static void lx_unreg(void *kdata, struct bpf_link *link)
 {
 	struct lx_device *dev = lx_device_of_link(link);
+	struct kvm *kvm;
 
 	if (WARN_ON_ONCE(!dev))
 		return;
 	lx_stats_remove(dev);
-	lx_drain(dev);
-	lx_hook_detach(dev);
+	kvm = lx_hook_hold_vm(dev);
+	if (kvm) /* else no vCPU runs any more */
+		lx_drain(dev);
+	lx_hook_detach(dev, kvm);
 	lx_device_unlist(dev);
 	dev->link = NULL;
 	lx_device_put(dev);
