@@ -95,7 +95,8 @@ static void find_progs(struct bpf_view *v, const unsigned char *ops)
 	__u32 i;
 
 	for (i = 0; i < btf_vlen(types.ops); i++, m++) {
-		if (lx_btf_member(types.mod, types.ops, btf__name_by_offset(types.mod, m->name_off), &at) ||
+		if (lx_btf_member(types.mod, types.ops, btf__name_by_offset(types.mod, m->name_off),
+				  &at) ||
 		    !at.is_ptr || v->n_progs == VIEW_MAX)
 			continue;
 		memcpy(&id, ops + at.off, sizeof(id));

@@ -26,7 +26,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->id)
 			argp_error(state, "one ID, please");
 		if (!parse_id(arg, &a->id))
-			argp_error(state, "'%s' is not the ID of a device; see lightexit list", arg);
+			argp_error(state, "'%s' is not the ID of a device; see lightexit list",
+				   arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "the ID of a device is missing; see lightexit list");
@@ -51,7 +52,8 @@ static int detach(const struct lx_stats *s)
 	int fd = bpf_link_get_fd_by_id(s->link_id), err;
 
 	if (fd < 0)
-		return complain("device %u (%s): link %u: %s", s->id, s->name, s->link_id, strerror(-fd));
+		return complain("device %u (%s): link %u: %s", s->id, s->name, s->link_id,
+				strerror(-fd));
 	err = bpf_link_detach(fd);
 	close(fd);
 	if (err)
@@ -63,8 +65,8 @@ static int detach(const struct lx_stats *s)
 static int report(const struct args *a, const struct lx_stats *s)
 {
 	if (a->json)
-		return json_print(json_pack("{s:I, s:s, s:i, s:I, s:b}", "id", (json_int_t)s->id, "name",
-					    s->name, "pid", (int)s->pid, "link_id",
+		return json_print(json_pack("{s:I, s:s, s:i, s:I, s:b}", "id", (json_int_t)s->id,
+					    "name", s->name, "pid", (int)s->pid, "link_id",
 					    (json_int_t)s->link_id, "detached", 1),
 				  JSON_INDENT(2));
 	printf("Device %u (%s) is off the VM of process %d: link %u detached. Its accesses exit to the VMM.\n",

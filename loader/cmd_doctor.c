@@ -42,7 +42,8 @@ static void print(const struct lx_probe *p, unsigned int bad)
 	}
 	if (bad)
 		printf("\n%u of %u checks found something missing; without it VMs run as ever, only no "
-		       "faster.\n", bad, p->n);
+		       "faster.\n",
+		       bad, p->n);
 	else
 		printf("\nNothing is missing.\n");
 }

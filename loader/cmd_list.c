@@ -83,8 +83,9 @@ static void add_device(struct table *t, const struct lx_stats *s)
 
 static void print(const struct devices *d)
 {
-	static const char *const head[] = { "ID",  "NAME", "PID",    "COMM",	 "LINK",  "MAP",
-					    "PROGS", "STATE MAP", "REGION", "SHADOWED", "STATE" };
+	static const char *const head[] = { "ID",     "NAME",	  "PID",   "COMM",
+					    "LINK",   "MAP",	  "PROGS", "STATE MAP",
+					    "REGION", "SHADOWED", "STATE" };
 	struct table *t = table_new(11, head);
 	unsigned int i;
 	size_t n;
@@ -103,8 +104,8 @@ static void print(const struct devices *d)
 				  r->space == LX_SPACE_PIO ? "pio" : "mmio", (uint64_t)r->addr,
 				  (uint64_t)r->len, r->flags & LX_REGION_OVERLAY ? " overlay" : "");
 			table_add(t, "%" PRIu64, s->regions[i].shadowed);
-			table_add(t, "%s%s%s", i ? "" : device_state(s), !i && s->reason[0] ? ": " : "",
-				  i ? "" : s->reason);
+			table_add(t, "%s%s%s", i ? "" : device_state(s),
+				  !i && s->reason[0] ? ": " : "", i ? "" : s->reason);
 		}
 	}
 	table_print(t);
@@ -119,8 +120,8 @@ static int print_json(const struct devices *d)
 
 	for (n = 0; n < d->n; n++) {
 		bpf_view_get(d->v[n].link_id, &v);
-		json_array_append_new(all, json_device(&d->v[n], &v,
-						       comm_of(&d->v[n], comm, sizeof(comm))));
+		comm_of(&d->v[n], comm, sizeof(comm));
+		json_array_append_new(all, json_device(&d->v[n], &v, comm));
 	}
 	return json_print(all, JSON_INDENT(2));
 }

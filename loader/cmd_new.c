@@ -25,20 +25,20 @@ extern const char template_header[], template_model[], template_program[], templ
 	template_makefile[];
 
 static const struct {
-	const char *path; /* @name@ in it as in the text */
+	const char *path; /* the same names in it */
 	const char *text;
 } files[] = {
-	{ "@name@.h", template_header },       { "@name@_model.h", template_model },
-	{ "@name@.bpf.c", template_program },  { "test_@name@.c", template_test },
+	{ "lxname.h", template_header },      { "lxname_model.h", template_model },
+	{ "lxname.bpf.c", template_program }, { "test_lxname.c", template_test },
 	{ "Makefile", template_makefile },
 };
 
 static const char *const keywords[] = {
-	"auto",	    "bool",   "break",	"case",	   "char",     "const",	   "continue", "default",
-	"do",	    "double", "else",	"enum",	   "extern",   "false",	   "float",    "for",
-	"goto",	    "if",     "inline", "int",	   "long",     "register", "restrict", "return",
-	"short",    "signed", "sizeof", "static",  "struct",   "switch",   "true",     "typedef",
-	"typeof",   "union",  "unsigned", "void",  "volatile", "while",
+	"auto",	  "bool",   "break",	"case",	  "char",     "const",	  "continue", "default",
+	"do",	  "double", "else",	"enum",	  "extern",   "false",	  "float",    "for",
+	"goto",	  "if",	    "inline",	"int",	  "long",     "register", "restrict", "return",
+	"short",  "signed", "sizeof",	"static", "struct",   "switch",	  "true",     "typedef",
+	"typeof", "union",  "unsigned", "void",	  "volatile", "while",
 };
 
 static const char *bad_name(const char *s)
@@ -104,23 +104,22 @@ static const struct argp argp = {
 	       "BPF program, test, Makefile. Overwrites nothing.",
 };
 
-/* @name@ becomes the name, @NAME@ the name in capitals. */
+/* lxname becomes the name, LXNAME the name in capitals. */
 static void expand(FILE *f, const char *text, const char *name)
 {
-	const char *p;
+	const char *c;
+	bool upper;
 
-	while ((p = strchr(text, '@'))) {
-		bool lower = !strncmp(p, "@name@", 6), upper = !strncmp(p, "@NAME@", 6);
-		const char *c;
-
-		fwrite(text, 1, p - text, f);
-		text = p + (lower || upper ? 6 : 1);
-		if (!lower && !upper)
-			fputc('@', f);
-		for (c = name; (lower || upper) && *c; c++)
+	while (*text) {
+		upper = !strncmp(text, "LXNAME", 6);
+		if (!upper && strncmp(text, "lxname", 6)) {
+			fputc(*text++, f);
+			continue;
+		}
+		for (c = name; *c; c++)
 			fputc(upper ? toupper((unsigned char)*c) : *c, f);
+		text += 6;
 	}
-	fputs(text, f);
 }
 
 static char *path_of(const struct args *a, size_t i)

@@ -12,7 +12,7 @@
 #define MAX_IDS 64
 
 struct args {
-	bool json; /* first: the child's input */
+	bool json;    /* first: the child's input */
 	double watch; /* seconds; 0: once */
 	unsigned int n_ids;
 	uint32_t ids[MAX_IDS];
@@ -46,7 +46,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->n_ids == MAX_IDS)
 			argp_error(state, "at most %d IDs", MAX_IDS);
 		if (!parse_id(arg, &a->ids[a->n_ids++]))
-			argp_error(state, "'%s' is not the ID of a device; see lightexit list", arg);
+			argp_error(state, "'%s' is not the ID of a device; see lightexit list",
+				   arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -133,7 +134,7 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 static void print_rates(const struct args *a, const struct devices *d, const struct devices *old,
 			double seconds)
 {
-	static const char *const head[] = { "ID",	"NAME",	    "REGION",  "HANDLED/s",
+	static const char *const head[] = { "ID",	"NAME",	    "REGION", "HANDLED/s",
 					    "PASSED/s", "ERRORS/s", "FAST %" };
 	struct table *t = table_new(7, head);
 	unsigned int i;

@@ -131,7 +131,7 @@ int lx_explain_load(int err, const char *path, const char *kernel_log);
 int lx_probe_load(void);
 
 /* stats.c */
-/* Parses a device's info file; -EPROTO with a message for what is no such file, -EIO if it is gone. */
+/* Parses a device's info file. -EIO: it is gone; -EPROTO, with a message: it is none. */
 int lx_parse_info(FILE *f, struct lx_stats *s);
 
 #endif /* LIGHTEXIT_INTERNAL_H */

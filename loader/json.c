@@ -22,13 +22,14 @@ json_t *json_checks(const struct lx_probe *p, int result)
 	unsigned int i;
 
 	for (i = 0; i < p->n; i++) {
-		c = json_pack("{s:s, s:b, s:s}", "name", p->checks[i].name, "ok", (int)p->checks[i].ok,
-			      "detail", p->checks[i].detail);
+		c = json_pack("{s:s, s:b, s:s}", "name", p->checks[i].name, "ok",
+			      (int)p->checks[i].ok, "detail", p->checks[i].detail);
 		if (!p->checks[i].ok)
 			json_object_set_new(c, "remedy", json_string(p->checks[i].remedy));
 		json_array_append_new(checks, c);
 	}
-	return json_pack("{s:b, s:i, s:o}", "usable", result == 0, "errno", -result, "checks", checks);
+	return json_pack("{s:b, s:i, s:o}", "usable", result == 0, "errno", -result, "checks",
+			 checks);
 }
 
 static json_t *region(const struct lx_region *r)
@@ -40,10 +41,10 @@ static json_t *region(const struct lx_region *r)
 
 static json_t *identity(const struct lx_stats *s)
 {
-	return json_pack("{s:o, s:s, s:i, s:o, s:s, s:o, s:o, s:s}", "id", number(s->id), "name", s->name,
-			 "pid", (int)s->pid, "link_id", number(s->link_id), "state", device_state(s),
-			 "eject", number(s->eject), "eject_detail", number(s->eject_detail), "reason",
-			 s->reason);
+	return json_pack("{s:o, s:s, s:i, s:o, s:s, s:o, s:o, s:s}", "id", number(s->id), "name",
+			 s->name, "pid", (int)s->pid, "link_id", number(s->link_id), "state",
+			 device_state(s), "eject", number(s->eject), "eject_detail",
+			 number(s->eject_detail), "reason", s->reason);
 }
 
 json_t *json_stats(const struct lx_stats *s)
@@ -77,7 +78,8 @@ json_t *json_device(const struct lx_stats *s, const struct bpf_view *v, const ch
 	json_object_set_new(dev, "map_id", v->map_id ? number(v->map_id) : json_null());
 	json_object_set_new(dev, "state_map_id",
 			    v->state_map_id ? number(v->state_map_id) : json_null());
-	json_object_set_new(dev, "state_map", v->state_map_id ? json_string(v->state_map) : json_null());
+	json_object_set_new(dev, "state_map",
+			    v->state_map_id ? json_string(v->state_map) : json_null());
 	for (i = 0; i < v->n_progs; i++)
 		json_array_append_new(progs, number(v->progs[i]));
 	json_object_set_new(dev, "prog_ids", progs);

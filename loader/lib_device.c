@@ -32,12 +32,15 @@ static int copy_opts(struct lx_open_opts *to, const struct lx_open_opts *from)
 	if (!from)
 		return 0;
 	if (from->sz < sizeof(from->sz))
-		return lx_fail(-EINVAL, "lx_open_opts.sz is %zu; set it to sizeof(struct lx_open_opts)",
+		return lx_fail(-EINVAL,
+			       "lx_open_opts.sz is %zu; set it to sizeof(struct lx_open_opts)",
 			       from->sz);
 	for (i = sizeof(*to); i < from->sz; i++) {
 		if (p[i])
-			return lx_fail(-E2BIG, "lx_open_opts: byte %zu is set, which version %s does not "
-				       "know", i, lx_version());
+			return lx_fail(-E2BIG,
+				       "lx_open_opts: byte %zu is set, which version %s does not "
+				       "know",
+				       i, lx_version());
 	}
 	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
 	return 0;
@@ -98,8 +101,10 @@ static int state_fd_size(int fd, size_t *size)
 		return lx_fail(-EINVAL, "state fd %d is not an open BPF map", fd);
 	if (type != BPF_MAP_TYPE_ARRAY || entries != 1 || !(flags & BPF_F_MMAPABLE) ||
 	    bytes < sizeof(struct lx_state))
-		return lx_fail(-EINVAL, "state fd %d: a map of type %llu, %llu entries of %llu bytes, flags "
-			       "0x%llx is no device's state", fd, type, entries, bytes, flags);
+		return lx_fail(-EINVAL,
+			       "state fd %d: a map of type %llu, %llu entries of %llu bytes, flags "
+			       "0x%llx is no device's state",
+			       fd, type, entries, bytes, flags);
 	*size = bytes;
 	return 0;
 }
@@ -130,6 +135,7 @@ int lx_device_from_fds(int state_fd, int link_fd, struct lx_device **out)
 	dev = new_device();
 	if (!dev)
 		return -ENOMEM;
+	strcpy(dev->name, "(from fds)");
 	err = state_fd_size(state_fd, &dev->state_size);
 	err = err ?: dup_fds(dev, state_fd, link_fd);
 	if (!err && lx_state_open(dev))
@@ -218,7 +224,10 @@ int lx_device_load(struct lx_device *dev)
 	dev->state_fd = fcntl(bpf_map__fd(dev->o.state_map), F_DUPFD_CLOEXEC, 0);
 	if (dev->state_fd < 0)
 		return -errno;
-	return lx_state_open(dev);
+	err = lx_state_open(dev);
+	if (err)
+		lx_state_close(dev);
+	return err;
 }
 
 void lx_device_close(struct lx_device *dev)

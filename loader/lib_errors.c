@@ -56,15 +56,16 @@ int lx_explain(int err, const char *step, const struct lx_request *req)
 	char regions[LX_MAX_REGIONS * 80];
 
 	regions_str(req, regions, sizeof(regions));
-	return lx_fail(err, "%s: %s: VM fd %d, %s: %s (errno %d)", req->name, step, req->vm_fd, regions,
-		       meaning(err), -err);
+	return lx_fail(err, "%s: %s: VM fd %d, %s: %s (errno %d)", req->name, step, req->vm_fd,
+		       regions, meaning(err), -err);
 }
 
 /* What the verifier says after its reason. */
 static bool is_trailer(const char *line)
 {
-	return !line[0] || !strncmp(line, "processed ", 10) || !strncmp(line, "verification time", 17) ||
-	       !strncmp(line, "stack depth", 11) || !strncmp(line, "-- ", 3);
+	return !line[0] || !strncmp(line, "processed ", 10) ||
+	       !strncmp(line, "verification time", 17) || !strncmp(line, "stack depth", 11) ||
+	       !strncmp(line, "-- ", 3);
 }
 
 /* The reason is the log's last line; what precedes it is where it happened. */

@@ -60,10 +60,12 @@ int lx_fail(int err, const char *fmt, ...)
 
 static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char msg[1024];
+	char buf[1024], *msg = buf;
 
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	msg[strcspn(msg, "\n")] = '\0';
+	vsnprintf(buf, sizeof(buf), fmt, ap);
+	buf[strcspn(buf, "\n")] = '\0';
+	if (!strncmp(msg, "libbpf: ", 8))
+		msg += 8;
 	if (level == LIBBPF_WARN && !libbpf_first[0])
 		snprintf(libbpf_first, sizeof(libbpf_first), "%.255s", msg);
 	lx_logf(LX_LOG_DEBUG, "libbpf: %s", msg);

@@ -77,15 +77,18 @@ static int find_maps(struct lx_object *o, const char *path)
 
 	look_at(o->obj, &ops, &state);
 	if (ops.n != 1)
-		return lx_fail(-EINVAL, "%s: not a device program: it has %u struct_ops of type " LX_OPS_TYPE
+		return lx_fail(-EINVAL,
+			       "%s: not a device program: it has %u struct_ops of type " LX_OPS_TYPE
 			       " instead of one; struct_ops in it: %s",
 			       path, ops.n, ops.others[0] ? ops.others : "none");
 	if (state.n != 1)
-		return lx_fail(-EINVAL, "%s: not a device program: %u maps could be its state instead of one "
-			       "(an array of one entry with BPF_F_MMAPABLE); maps in it: %s",
+		return lx_fail(-EINVAL,
+			       "%s: not a device program: %u maps could be its state instead of "
+			       "one (an array of 1 entry with BPF_F_MMAPABLE); maps in it: %s",
 			       path, state.n, state.others[0] ? state.others : "none");
 	if (bpf_map__value_size(state.map) < sizeof(struct lx_state))
-		return lx_fail(-EINVAL, "%s: state map %s has %u bytes; struct lx_state alone has %zu", path,
+		return lx_fail(-EINVAL,
+			       "%s: state map %s has %u bytes; struct lx_state alone has %zu", path,
 			       bpf_map__name(state.map), bpf_map__value_size(state.map),
 			       sizeof(struct lx_state));
 	o->ops_map = ops.map;
@@ -102,7 +105,8 @@ static const void *ops_member(const struct lx_object *o, const char *name, __u32
 	size_t len;
 
 	data = bpf_map__initial_value(o->ops_map, &len);
-	if (lx_btf_member(btf, btf__type_by_id(btf, bpf_map__btf_value_type_id(o->ops_map)), name, &m))
+	if (lx_btf_member(btf, btf__type_by_id(btf, bpf_map__btf_value_type_id(o->ops_map)), name,
+			  &m))
 		return NULL;
 	if (!data || m.off + m.size > len)
 		return NULL;
@@ -117,13 +121,15 @@ static int read_name(struct lx_device *dev, const char *path)
 
 	name = ops_member(&dev->o, "name", &size);
 	if (!name || size > sizeof(dev->name))
-		return lx_fail(-EINVAL, "%s: its struct lightexit_ops has no name of %zu bytes", path,
-			       sizeof(dev->name));
+		return lx_fail(-EINVAL, "%s: its struct lightexit_ops has no name of %zu bytes",
+			       path, sizeof(dev->name));
 	for (i = 0; i < size && name[i] > ' ' && name[i] < 0x7f && name[i] != '/'; i++)
 		;
 	if (!i || i == size || name[i])
-		return lx_fail(-EINVAL, "%s: its name \"%.*s\" is not 1 to %u printable characters without "
-			       "spaces and slashes", path, (int)size, name, size - 1);
+		return lx_fail(-EINVAL,
+			       "%s: its name \"%.*s\" is not 1 to %u printable characters without "
+			       "spaces and slashes",
+			       path, (int)size, name, size - 1);
 	memcpy(dev->name, name, size);
 	return 0;
 }
@@ -136,10 +142,12 @@ static int read_regions(struct lx_device *dev, const char *path)
 
 	nr = ops_member(&dev->o, "nr_regions", &size);
 	if (!nr || size != sizeof(*nr))
-		return lx_fail(-EINVAL, "%s: its struct lightexit_ops has no 32-bit nr_regions", path);
+		return lx_fail(-EINVAL, "%s: its struct lightexit_ops has no 32-bit nr_regions",
+			       path);
 	regions = ops_member(&dev->o, "regions", &size);
 	if (!regions || size % sizeof(struct lx_region))
-		return lx_fail(-EINVAL, "%s: its struct lightexit_ops has no regions of this version", path);
+		return lx_fail(-EINVAL,
+			       "%s: its struct lightexit_ops has no regions of this version", path);
 	if (*nr > LX_MAX_REGIONS || *nr > size / sizeof(struct lx_region))
 		return lx_fail(-EINVAL, "%s: it has %u regions; a device has 1 to %d", path, *nr,
 			       LX_MAX_REGIONS);
@@ -177,7 +185,8 @@ int lx_object_open(struct lx_device *dev, const char *path)
 	int err = open_file(&dev->o, path);
 
 	if (!err && !bpf_object__btf(dev->o.obj))
-		err = lx_fail(-EINVAL, "%s: not a device program: it has no BTF; compile with clang -g",
+		err = lx_fail(-EINVAL,
+			      "%s: not a device program: it has no BTF; compile with clang -g",
 			      path);
 	err = err ?: find_maps(&dev->o, path);
 	err = err ?: read_name(dev, path);
@@ -200,7 +209,8 @@ int lx_object_reuse_state(struct lx_device *dev, int fd)
 		return lx_fail(err, "state fd %d: not a BPF map: %s", fd, strerror(-err));
 	if (info.type != BPF_MAP_TYPE_ARRAY || info.max_entries != 1 ||
 	    info.value_size != bpf_map__value_size(map) || !(info.map_flags & BPF_F_MMAPABLE))
-		return lx_fail(-EINVAL, "state fd %d: map %s (type %u, %u entries of %u bytes, flags 0x%x) "
+		return lx_fail(-EINVAL,
+			       "state fd %d: map %s (type %u, %u entries of %u bytes, flags 0x%x) "
 			       "is no state for %s: that is one mappable entry of %u bytes",
 			       fd, info.name, info.type, info.max_entries, info.value_size,
 			       info.map_flags, bpf_map__name(map), bpf_map__value_size(map));

@@ -15,13 +15,19 @@
 #define KERNEL_MAJOR 6
 #define KERNEL_MINOR 12
 #define ENABLE "/sys/module/" LX_MODULE "/parameters/enable"
+#define MUST_BE_SIGNED "; it must be signed with a key that this machine trusts"
 #define N_ELEMS(a) (sizeof(a) / sizeof((a)[0]))
 
 /* A check answers 0, the errno of lx_probe(), or that it does not apply. */
-enum { SKIP = 1 };
+enum {
+	SKIP = 1
+};
 
 /* Who needs it. lx_probe() answers for PROBE, lx_device_load() for LOAD. */
-enum { PROBE = 1, LOAD = 2 };
+enum {
+	PROBE = 1,
+	LOAD = 2
+};
 
 struct check {
 	const char *name;
@@ -62,14 +68,15 @@ static bool exists(const char *path)
 static int check_kernel(struct lx_check *c)
 {
 	struct utsname u;
-	int major = 0, minor = 0;
+	int major, minor;
 
 	uname(&u);
 	detail(c, "Linux %s %s", u.release, u.machine);
-	sscanf(u.release, "%d.%d", &major, &minor);
+	if (sscanf(u.release, "%d.%d", &major, &minor) != 2)
+		return missing(c, -EOPNOTSUPP, "boot a kernel whose release begins with a version");
 	if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR))
-		return missing(c, -EOPNOTSUPP, "boot a kernel of version %d.%d or later", KERNEL_MAJOR,
-			       KERNEL_MINOR);
+		return missing(c, -EOPNOTSUPP, "boot a kernel of version %d.%d or later",
+			       KERNEL_MAJOR, KERNEL_MINOR);
 	return strcmp(u.machine, "x86_64") ? missing(c, -EOPNOTSUPP, "use an x86_64 host") : 0;
 }
 
@@ -88,7 +95,8 @@ static int check_kvm(struct lx_check *c)
 	if (!exists("/dev/kvm")) {
 		detail(c, "no /dev/kvm; module kvm is %s",
 		       exists("/sys/module/kvm") ? "there" : "not loaded");
-		return missing(c, -EOPNOTSUPP, "modprobe kvm_intel or kvm_amd; see that virtualisation is on "
+		return missing(c, -EOPNOTSUPP,
+			       "modprobe kvm_intel or kvm_amd; see that virtualisation is on "
 			       "in the firmware");
 	}
 	lx_path(path, sizeof(path), "/dev/kvm");
@@ -173,17 +181,18 @@ static int check_module(struct lx_check *c)
 	if (in_modules_dep(path)) {
 		detail(c, "not loaded; installed for this kernel%s", locked);
 		return missing(c, -ENOENT, "modprobe " LX_MODULE "%s",
-			       locked[0] ? "; it must be signed with a key that this machine trusts" : "");
+			       locked[0] ? MUST_BE_SIGNED : "");
 	}
 	other_kernels(u.release, others, sizeof(others));
 	if (others[0]) {
 		detail(c, "not loaded; installed for another kernel only: %s%s", others, locked);
-		return missing(c, -ENOENT, "build it for %s: dkms autoinstall, or make -C kernel install",
-			       u.release);
+		return missing(
+			c, -ENOENT,
+			"build it for %s: dkms autoinstall, or make dkms-install in a checkout",
+			u.release);
 	}
 	detail(c, "not loaded; none is installed%s", locked);
-	return missing(c, -ENOENT, "install it: dkms add ./kernel && dkms install " LX_MODULE
-		       ", or make -C kernel && insmod");
+	return missing(c, -ENOENT, "make dkms-install in a checkout of " LX_MODULE);
 }
 
 static int check_module_btf(struct lx_check *c)
@@ -194,8 +203,10 @@ static int check_module_btf(struct lx_check *c)
 		return SKIP;
 	ok = exists("/sys/kernel/btf/" LX_MODULE);
 	detail(c, "/sys/kernel/btf/" LX_MODULE " %s", ok ? "is there" : "is missing");
-	return ok ? 0 : missing(c, -EOPNOTSUPP, "rebuild the module where pahole and "
-				"/sys/kernel/btf/vmlinux are");
+	return ok ? 0 :
+		    missing(c, -EOPNOTSUPP,
+			    "rebuild the module where pahole and "
+			    "/sys/kernel/btf/vmlinux are");
 }
 
 static int check_enabled(struct lx_check *c)
@@ -238,14 +249,15 @@ static int check_capabilities(struct lx_check *c)
 
 	for (i = 0; i < N_ELEMS(need); i++) {
 		if (caps & 1ULL << need[i].bit)
-			n += snprintf(c->detail + n, sizeof(c->detail) - n, "%s%s", n ? ", " : "has ",
-				      need[i].name);
+			n += snprintf(c->detail + n, sizeof(c->detail) - n, "%s%s",
+				      n ? ", " : "has ", need[i].name);
 	}
 	if (!n)
 		detail(c, "none of CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN");
 	if (caps & 1ULL << 21)
 		return 0;
-	return missing(c, -EPERM, "run as root, or have a broker load and attach (lx_device_from_fds())");
+	return missing(c, -EPERM,
+		       "run as root, or have a broker load and attach (lx_device_from_fds())");
 }
 
 static int check_bpf(struct lx_check *c)
@@ -262,7 +274,8 @@ static int check_bpf(struct lx_check *c)
 		return 0;
 	if (err == -ENOSYS)
 		return missing(c, -EOPNOTSUPP, "boot a kernel with CONFIG_BPF_SYSCALL=y");
-	return missing(c, -EPERM, "run as root of the host (not of a user namespace) and without a seccomp "
+	return missing(c, -EPERM,
+		       "run as root of the host (not of a user namespace) and without a seccomp "
 		       "filter on bpf(2)");
 }
 
@@ -280,7 +293,8 @@ static int check_debugfs(struct lx_check *c)
 	detail(c, "/sys/kernel/debug/" LX_MODULE ": %s", strerror(errno));
 	if (errno == EACCES)
 		return missing(c, -EPERM, "only list and stats need it; run them as root");
-	return missing(c, -EPERM, "only list and stats need it: mount -t debugfs none /sys/kernel/debug");
+	return missing(c, -EPERM,
+		       "only list and stats need it: mount -t debugfs none /sys/kernel/debug");
 }
 
 static int check_programs(struct lx_check *c)
@@ -294,8 +308,10 @@ static int check_programs(struct lx_check *c)
 	n = glob(pattern, 0, NULL, &g) ? 0 : g.gl_pathc;
 	globfree(&g);
 	detail(c, "%zu in %.100s", n, dir);
-	return n ? 0 : missing(c, -ENOENT, "make install, or set LIGHTEXIT_BPF_DIR; objects can also be "
-			       "opened by path");
+	return n ? 0 :
+		   missing(c, -ENOENT,
+			   "make install, or set LIGHTEXIT_BPF_DIR; objects can also be "
+			   "opened by path");
 }
 
 /* In the order in which lx_probe() answers for them. */
@@ -346,7 +362,8 @@ int lx_probe(struct lx_probe *p)
 	int err;
 
 	if (p && p->sz < sizeof(*p))
-		return lx_fail(-EINVAL, "lx_probe.sz is %zu; set it to sizeof(struct lx_probe)", p->sz);
+		return lx_fail(-EINVAL, "lx_probe.sz is %zu; set it to sizeof(struct lx_probe)",
+			       p->sz);
 	err = run_checks(&all, PROBE, &first);
 	if (err)
 		lx_logf(LX_LOG_WARN, "%s: %s: %s", first.name, first.detail, first.remedy);

@@ -34,19 +34,18 @@ static int check_region(const struct lx_region *r, unsigned int i)
 
 	lx_region_str(r, s, sizeof(s));
 	if (r->space > LX_SPACE_MMIO)
-		return lx_fail(-EINVAL, "region %u: space %u is unknown; use LX_SPACE_PIO (0) or LX_SPACE_MMIO (1)",
+		return lx_fail(-EINVAL, "region %u: space %u is unknown; use LX_SPACE_PIO or _MMIO",
 			       i, r->space);
 	if (!r->len)
 		return lx_fail(-EINVAL, "region %u (%s): its length is 0", i, s);
 	if (r->flags & ~LX_REGION_FLAGS)
-		return lx_fail(-EINVAL, "region %u (%s): flags 0x%x has unknown bits; known: 0x%x", i, s,
-			       r->flags, LX_REGION_FLAGS);
+		return lx_fail(-EINVAL, "region %u (%s): flags 0x%x has unknown bits; known: 0x%x",
+			       i, s, r->flags, LX_REGION_FLAGS);
 	if (r->len > INT_MAX)
-		return lx_fail(-ERANGE, "region %u (%s): longer than %d bytes; use several regions", i,
-			       s, INT_MAX);
+		return lx_fail(-ERANGE, "region %u (%s): longer than %d bytes; use several regions",
+			       i, s, INT_MAX);
 	if (r->addr + r->len < r->addr)
-		return lx_fail(-ERANGE, "region %u (%s): wraps around the end of 64 bits", i,
-			       s);
+		return lx_fail(-ERANGE, "region %u (%s): wraps around the end of 64 bits", i, s);
 	if (r->space == LX_SPACE_PIO && (r->addr >= PIO_END || r->len > PIO_END - r->addr))
 		return lx_fail(-ERANGE, "region %u (%s): goes past the last port, 0xffff", i, s);
 	return 0;
@@ -65,7 +64,8 @@ int lx_check_regions(const struct lx_region *r, unsigned int n)
 	int err;
 
 	if (!r || !n || n > LX_MAX_REGIONS)
-		return lx_fail(-EINVAL, "%u regions; a device has 1 to %d", r ? n : 0, LX_MAX_REGIONS);
+		return lx_fail(-EINVAL, "%u regions; a device has 1 to %d", r ? n : 0,
+			       LX_MAX_REGIONS);
 	for (i = 0; i < n; i++) {
 		err = check_region(&r[i], i);
 		if (err)
@@ -93,7 +93,8 @@ int lx_check_vm_fd(int vm_fd)
 		return 0; /* no /proc: the kernel knows as well */
 	link[n] = '\0';
 	if (strcmp(link, "anon_inode:kvm-vm"))
-		return lx_fail(-EINVAL, "fd %d is %s, not a VM; give the fd that KVM_CREATE_VM returned",
+		return lx_fail(-EINVAL,
+			       "fd %d is %s, not a VM; give the fd that KVM_CREATE_VM returned",
 			       vm_fd, link);
 	return 0;
 }

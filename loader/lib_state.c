@@ -20,7 +20,8 @@ static int fill_header(struct lx_state *hdr, size_t size)
 {
 	if (__atomic_load_n(&hdr->magic, __ATOMIC_ACQUIRE) == LX_STATE_MAGIC) {
 		if (hdr->abi != LX_STATE_ABI || hdr->size != size)
-			return lx_fail(-EINVAL, "state: it is of ABI %u and %u bytes; here %u and %zu",
+			return lx_fail(-EINVAL,
+				       "state: it is of ABI %u and %u bytes; here %u and %zu",
 				       hdr->abi, hdr->size, LX_STATE_ABI, size);
 		return 0;
 	}
@@ -36,7 +37,8 @@ int lx_state_open(struct lx_device *dev)
 	void *p;
 	int err;
 
-	p = mmap(NULL, map_len(dev->state_size), PROT_READ | PROT_WRITE, MAP_SHARED, dev->state_fd, 0);
+	p = mmap(NULL, map_len(dev->state_size), PROT_READ | PROT_WRITE, MAP_SHARED, dev->state_fd,
+		 0);
 	if (p == MAP_FAILED) {
 		err = -errno;
 		return lx_fail(err, "state: cannot map fd %d, %zu bytes: %s", dev->state_fd,

@@ -38,8 +38,8 @@ static int region_value(struct lx_region_stats *r, const char *key, const char *
 		const char *key;
 		uint64_t *to;
 	} counters[] = {
-		{ "handled", &r->handled },	  { "passed", &r->passed },
-		{ "errors", &r->errors },	  { "string_splits", &r->string_splits },
+		{ "handled", &r->handled },   { "passed", &r->passed },
+		{ "errors", &r->errors },     { "string_splits", &r->string_splits },
 		{ "shadowed", &r->shadowed },
 	};
 	uint64_t v;
@@ -86,13 +86,29 @@ static int parse_region(struct parse *p, char *line)
 	return p->s->regions[i].region.len ? 0 : -EPROTO;
 }
 
-enum { KEY_ID, KEY_PID, KEY_LINK_ID, KEY_EJECT, KEY_DETAIL, KEY_OVERRUNS, KEY_MAX_NS, KEY_REGIONS,
-       KEY_NAME, KEYS };
+enum {
+	KEY_ID,
+	KEY_PID,
+	KEY_LINK_ID,
+	KEY_EJECT,
+	KEY_DETAIL,
+	KEY_OVERRUNS,
+	KEY_MAX_NS,
+	KEY_REGIONS,
+	KEY_NAME,
+	KEYS
+};
 
 static const char *const keys[KEYS] = {
-	[KEY_ID] = "id",	       [KEY_PID] = "pid",	    [KEY_LINK_ID] = "link_id",
-	[KEY_EJECT] = "eject",	       [KEY_DETAIL] = "eject_detail", [KEY_OVERRUNS] = "overruns",
-	[KEY_MAX_NS] = "max_ns",       [KEY_REGIONS] = "regions",   [KEY_NAME] = "name",
+	[KEY_ID] = "id",
+	[KEY_PID] = "pid",
+	[KEY_LINK_ID] = "link_id",
+	[KEY_EJECT] = "eject",
+	[KEY_DETAIL] = "eject_detail",
+	[KEY_OVERRUNS] = "overruns",
+	[KEY_MAX_NS] = "max_ns",
+	[KEY_REGIONS] = "regions",
+	[KEY_NAME] = "name",
 };
 
 static int set_number(struct lx_stats *s, int key, const char *val)
@@ -167,11 +183,12 @@ int lx_parse_info(FILE *f, struct lx_stats *s)
 	while (fgets(line, sizeof(line), f)) {
 		p.line++;
 		if (!strchr(line, '\n'))
-			return lx_fail(-EPROTO, "info file, line %u: cut short: %.60s", p.line, line);
+			return lx_fail(-EPROTO, "info file, line %u: cut short: %.60s", p.line,
+				       line);
 		line[strcspn(line, "\n")] = '\0';
 		if (parse_line(&p, line))
-			return lx_fail(-EPROTO, "info file, line %u: cannot be read at \"%.60s\"", p.line,
-				       line);
+			return lx_fail(-EPROTO, "info file, line %u: cannot be read at \"%.60s\"",
+				       p.line, line);
 	}
 	if (ferror(f) || !p.line)
 		return -EIO;
@@ -194,9 +211,11 @@ static int no_debugfs(int err)
 		return lx_fail(-EACCES, DEBUGFS "/lightexit: permission denied; run as root");
 	lx_path(path, sizeof(path), "/sys/module/" LX_MODULE);
 	if (err == -ENOENT && access(path, F_OK))
-		return lx_fail(-ENOENT, "module " LX_MODULE " is not loaded; see `lightexit doctor`");
+		return lx_fail(-ENOENT,
+			       "module " LX_MODULE " is not loaded; see `lightexit doctor`");
 	if (err == -ENOENT)
-		return lx_fail(-ENOENT, DEBUGFS "/lightexit is missing; mount -t debugfs none " DEBUGFS);
+		return lx_fail(-ENOENT,
+			       DEBUGFS "/lightexit is missing; mount -t debugfs none " DEBUGFS);
 	return lx_fail(err, DEBUGFS "/lightexit: %s", strerror(-err));
 }
 
@@ -229,7 +248,9 @@ static int by_id(const struct dirent **a, const struct dirent **b)
 	return (x > y) - (x < y);
 }
 
-int lx_for_each_device(int (*fn)(const struct lx_stats *s, void *ctx), void *ctx)
+typedef int (*device_fn)(const struct lx_stats *s, void *ctx);
+
+int lx_for_each_device(device_fn fn, void *ctx)
 {
 	struct dirent **d = NULL;
 	char path[LX_PATH_MAX];
@@ -281,7 +302,8 @@ int lx_device_stats(const struct lx_device *dev, struct lx_stats *s)
 	int err;
 
 	if (!dev || !s || s->sz < sizeof(*s))
-		return lx_fail(-EINVAL, "lx_device_stats: no device, or sz is not sizeof(struct lx_stats)");
+		return lx_fail(-EINVAL,
+			       "lx_device_stats: no device, or sz is not sizeof(struct lx_stats)");
 	if (dev->link_fd < 0)
 		return lx_fail(-ENOTCONN, "%s is not attached", dev->name);
 	err = lx_fdinfo(dev->link_fd, "link_id", &id);
@@ -291,5 +313,6 @@ int lx_device_stats(const struct lx_device *dev, struct lx_stats *s)
 	err = lx_for_each_device(take, &w);
 	if (err < 0)
 		return err == -ENOENT ? -EACCES : err;
-	return err ? 0 : lx_fail(-ENOTCONN, "%s: link %u is no longer attached", dev->name, w.link_id);
+	return err ? 0 :
+		     lx_fail(-ENOTCONN, "%s: link %u is no longer attached", dev->name, w.link_id);
 }

@@ -109,19 +109,21 @@ static int find_types(struct lx_template *t, struct layouts *l)
 
 	id = btf__find_by_name_kind(l->mod, VALUE_TYPE, BTF_KIND_STRUCT);
 	if (id < 0)
-		return lx_fail(-EOPNOTSUPP, "module " LX_MODULE ": its BTF has no struct " VALUE_TYPE);
+		return lx_fail(-EOPNOTSUPP,
+			       "module " LX_MODULE ": its BTF has no struct " VALUE_TYPE);
 	vt = btf__type_by_id(l->mod, id);
 	t->value_type_id = id;
 	t->size = vt->size;
 
 	id = btf__find_by_name_kind(l->mod, LX_OPS_TYPE, BTF_KIND_STRUCT);
 	if (id < 0 || lx_btf_member(l->mod, vt, "data", &data))
-		return lx_fail(-EOPNOTSUPP, "module " LX_MODULE ": its BTF has no struct " LX_OPS_TYPE);
+		return lx_fail(-EOPNOTSUPP,
+			       "module " LX_MODULE ": its BTF has no struct " LX_OPS_TYPE);
 	l->mod_ops = btf__type_by_id(l->mod, id);
 	l->data_off = data.off;
 	if (data.off > t->size || l->mod_ops->size > t->size - data.off)
 		return lx_fail(-EOPNOTSUPP, "module " LX_MODULE ": its BTF's struct " VALUE_TYPE
-			       " is smaller than what is in it");
+					    " is smaller than what is in it");
 	return 0;
 }
 
@@ -130,7 +132,8 @@ static int find_slot(const struct layouts *l, const char *name, __u32 size, __u3
 	struct lx_member m;
 
 	if (lx_btf_member(l->mod, l->mod_ops, name, &m) || m.size != size)
-		return lx_fail(-EOPNOTSUPP, "module " LX_MODULE ": its struct " LX_OPS_TYPE
+		return lx_fail(-EOPNOTSUPP,
+			       "module " LX_MODULE ": its struct " LX_OPS_TYPE
 			       " has no member %s of %u bytes; install the module of version %s",
 			       name, size, lx_version());
 	*off = l->data_off + m.off;
@@ -144,7 +147,8 @@ static int find_slots(struct lx_template *t, const struct layouts *l)
 
 	if (lx_btf_member(l->mod, l->mod_ops, "regions", &m) || !m.size ||
 	    m.size % sizeof(struct lx_region))
-		return lx_fail(-EOPNOTSUPP, "module " LX_MODULE ": its struct " LX_OPS_TYPE
+		return lx_fail(-EOPNOTSUPP,
+			       "module " LX_MODULE ": its struct " LX_OPS_TYPE
 			       " has no regions of this version; install the module of version %s",
 			       lx_version());
 	t->regions = l->data_off + m.off;
@@ -189,11 +193,14 @@ static int copy_member(struct lx_template *t, const struct layouts *l, const cha
 	if (err) {
 		if (all_zero(l->data + from.off, from.size))
 			return 0;
-		return lx_fail(-EOPNOTSUPP, "struct " LX_OPS_TYPE ": the loaded module does not know the "
-			       "member %s, which this program uses; install a newer module", name);
+		return lx_fail(-EOPNOTSUPP,
+			       "struct " LX_OPS_TYPE ": the loaded module does not know the "
+			       "member %s, which this program uses; install a newer module",
+			       name);
 	}
 	if (from.is_ptr != to.is_ptr || from.size != to.size)
-		return lx_fail(-EOPNOTSUPP, "struct " LX_OPS_TYPE ": member %s has %u bytes in the program, "
+		return lx_fail(-EOPNOTSUPP,
+			       "struct " LX_OPS_TYPE ": member %s has %u bytes in the program, "
 			       "%u in the loaded module; compile the program for that module",
 			       name, from.size, to.size);
 	if (to.is_ptr)
@@ -230,7 +237,8 @@ int lx_template_init(struct lx_template *t, const struct lx_object *o)
 
 	t->btf_fd = lx_module_btf_fd(&id);
 	if (t->btf_fd == -ENOENT)
-		return lx_fail(-ENOENT, "module " LX_MODULE " has no BTF; rebuild it where pahole and "
+		return lx_fail(-ENOENT,
+			       "module " LX_MODULE " has no BTF; rebuild it where pahole and "
 			       "/sys/kernel/btf/vmlinux are");
 	if (t->btf_fd < 0)
 		return lx_fail(t->btf_fd, "cannot look for the BTF of module " LX_MODULE ": %s",
@@ -276,7 +284,8 @@ static int patch(const struct lx_template *t, const struct lx_request *req, unsi
 	__u32 n = req->nr_regions;
 
 	if (n > t->max_regions)
-		return lx_fail(-EINVAL, "%u regions; the loaded module takes %u", n, t->max_regions);
+		return lx_fail(-EINVAL, "%u regions; the loaded module takes %u", n,
+			       t->max_regions);
 	memcpy(value, t->value, t->size);
 	memcpy(value + t->vm_fd, &vm_fd, sizeof(vm_fd));
 	memcpy(value + t->flags, &req->flags, sizeof(req->flags));
@@ -305,8 +314,8 @@ int lx_template_map(const struct lx_object *o, const struct lx_request *req)
 	opts.btf_vmlinux_value_type_id = t->value_type_id;
 	opts.value_type_btf_obj_fd = t->btf_fd;
 	opts.map_flags = BPF_F_LINK | BPF_F_VTYPE_BTF_OBJ_FD;
-	fd = bpf_map_create(BPF_MAP_TYPE_STRUCT_OPS, bpf_map__name(o->ops_map), sizeof(zero), t->size,
-			    1, &opts);
+	fd = bpf_map_create(BPF_MAP_TYPE_STRUCT_OPS, bpf_map__name(o->ops_map), sizeof(zero),
+			    t->size, 1, &opts);
 	if (fd < 0) {
 		err = lx_explain(fd, "creating the struct_ops map", req);
 		goto free_value;

@@ -74,8 +74,9 @@ static int usage(FILE *f, int rc)
 {
 	size_t i;
 
-	fprintf(f, "Usage: lightexit COMMAND [OPTION...]\n\n"
-		   "eBPF programs that answer a KVM guest's trapped I/O inside the host kernel.\n\n");
+	fprintf(f,
+		"Usage: lightexit COMMAND [OPTION...]\n\n"
+		"eBPF programs that answer a KVM guest's trapped I/O inside the host kernel.\n\n");
 	for (i = 0; i < N_COMMANDS; i++)
 		fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].summary);
 	fprintf(f, "  %-8s %s\n\n", "help", "explain a command: lightexit help COMMAND");
@@ -101,7 +102,7 @@ static int run(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	char *help[] = { NULL, (char *)"--help", NULL };
+	char option[] = "--help", *help[3] = { NULL, option };
 
 	argp_program_version_hook = version;
 	argp_err_exit_status = RC_USAGE;

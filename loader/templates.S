@@ -12,10 +12,10 @@
 	.size \symbol, . - \symbol
 .endm
 
-	template template_header, "templates/NAME.h"
-	template template_model, "templates/NAME_model.h"
-	template template_program, "templates/NAME.bpf.c"
-	template template_test, "templates/test_NAME.c"
+	template template_header, "templates/lxname.h"
+	template template_model, "templates/lxname_model.h"
+	template template_program, "templates/lxname.bpf.c"
+	template template_test, "templates/test_lxname.c"
 	template template_makefile, "templates/Makefile"
 
 	.section .note.GNU-stack, "", @progbits

@@ -41,7 +41,7 @@ loader=$(dirname "$lightexit")
 check 'new writes five files' 0 'blinker/blinker.bpf.c' "$lightexit" new blinker
 check 'the files are there' 0 '' test -e blinker/Makefile -a -e blinker/test_blinker.c \
 	-a -e blinker/blinker.h -a -e blinker/blinker_model.h
-check 'no placeholder is left' 1 '' grep -ri '@name@' blinker
+check 'no placeholder is left' 1 '' grep -ri lxname blinker
 check 'the program builds' 0 '' "${build[@]}" all
 check 'the test builds and passes' 0 'blinker: ok' "${build[@]}" check
 cat >open.c <<'END'
@@ -94,11 +94,13 @@ refused() { # WHAT TEXT NAME SED-SCRIPT
 }
 refused 'an object without the type' 'it has 0 struct_ops of type lightexit_ops instead of one; struct_ops in it: none' \
 	none '/^SEC("struct_ops\/blink/,/^};/d'
+# shellcheck disable=SC2016 # the $ is sed's last line
 refused 'two of the type' 'it has 2 struct_ops of type lightexit_ops' two \
 	'$a SEC(".struct_ops.link") struct lightexit_ops second = { .read = (void *)blinker_io_read, .name = "second" };'
 refused 'another struct_ops type' 'struct_ops in it: blinker (tcp_congestion_ops)' tcp \
 	's/^struct lightexit_ops blinker.*/struct tcp_congestion_ops blinker = { .release = (void *)blinker_io_read };/; /^\t\.\(read\|sz\|nr_\|reg\|name\)/d; /^};/d'
 refused 'no state' '0 maps could be its state' nostate 's/^LX_STATE_MAP.*/struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2); __type(key, __u32); __type(value, struct blinker_state); } blinker_state SEC(".maps");/'
+# shellcheck disable=SC2016
 refused 'two states' '2 maps could be its state' states '$a LX_STATE_MAP(more, struct blinker_state);'
 refused 'nine regions' 'it has 9 regions; a device has 1 to 8' nine 's/nr_regions = 1/nr_regions = 9/'
 refused 'a bad name' 'its name "a b" is not' badname 's/\.name = .*/.name = "a b",/'

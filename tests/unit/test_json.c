@@ -27,7 +27,11 @@ static const struct lx_stats hpet = {
 	.regions = {
 		{ .region = { .addr = 0xfed00000, .len = 0x400, .space = LX_SPACE_MMIO,
 			      .flags = LX_REGION_OVERLAY },
-		  .handled = 1000000000000, .passed = 2, .errors = 3, .string_splits = 4, .shadowed = 6 },
+		  .handled = 1000000000000,
+		  .passed = 2,
+		  .errors = 3,
+		  .string_splits = 4,
+		  .shadowed = 6 },
 		{ .region = { .addr = 0x608, .len = 4, .space = LX_SPACE_PIO } },
 	},
 };
@@ -72,7 +76,8 @@ Test(json, stats)
 	cr_assert_str_eq(str(r, "space"), "mmio");
 	cr_assert(num(r, "addr") == 0xfed00000 && num(r, "len") == 0x400);
 	cr_assert(json_is_true(json_object_get(r, "overlay")));
-	cr_assert(num(r, "handled") == 1000000000000 && num(r, "passed") == 2 && num(r, "errors") == 3);
+	cr_assert(num(r, "handled") == 1000000000000 && num(r, "passed") == 2 &&
+		  num(r, "errors") == 3);
 	cr_assert(num(r, "string_splits") == 4 && num(r, "shadowed") == 6);
 	r = json_array_get(json_object_get(dev, "regions"), 1);
 	cr_assert_str_eq(str(r, "space"), "pio");
@@ -83,7 +88,11 @@ Test(json, stats)
 Test(json, list_with_bpf_objects)
 {
 	struct bpf_view v = {
-		.map_id = 8, .state_map_id = 9, .state_map = "hpet_state", .n_progs = 2, .progs = { 40, 41 },
+		.map_id = 8,
+		.state_map_id = 9,
+		.state_map = "hpet_state",
+		.n_progs = 2,
+		.progs = { 40, 41 },
 	};
 	json_t *dev = reread(json_device(&hpet, &v, "qemu"));
 	json_t *progs = json_object_get(dev, "prog_ids");
@@ -130,7 +139,9 @@ Test(json, doctor)
 	struct lx_probe p = {
 		.n = 2,
 		.checks = { { .name = "kernel", .ok = true, .detail = "Linux" },
-			    { .name = "module", .detail = "not loaded", .remedy = "modprobe lightexit" } },
+			    { .name = "module",
+			      .detail = "not loaded",
+			      .remedy = "modprobe lightexit" } },
 	};
 	json_t *o = reread(json_checks(&p, -2)), *checks = json_object_get(o, "checks");
 

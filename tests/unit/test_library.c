@@ -174,14 +174,16 @@ Test(open, opts_of_other_versions)
 		struct lx_open_opts o;
 		char later[8];
 	} bigger = { .o.sz = sizeof(bigger), .o.dir = tmp };
-	struct lx_open_opts o = { .sz = offsetof(struct lx_open_opts, dir), .dir = "/not/looked/at" };
+	struct lx_open_opts o = { .sz = offsetof(struct lx_open_opts, dir),
+				  .dir = "/not/looked/at" };
 	struct lx_device *dev;
 
 	setenv("LIGHTEXIT_BPF_DIR", tmp, 1);
 	cr_assert_eq(lx_device_open("a", &bigger.o, &dev), -ENOENT, "zeros of a later version");
 	bigger.later[3] = 1;
 	cr_assert_eq(lx_device_open("a", &bigger.o, &dev), -E2BIG, "a field of a later version");
-	cr_assert_eq(lx_device_open("a", &o, &dev), -ENOENT, "a field that the caller did not have");
+	cr_assert_eq(lx_device_open("a", &o, &dev), -ENOENT,
+		     "a field that the caller did not have");
 	cr_assert(!strstr(said, "/not/looked/at"));
 	o.sz = 0;
 	cr_assert_eq(lx_device_open("a", &o, &dev), -EINVAL, "sz forgotten");
@@ -329,13 +331,14 @@ Test(probe, module_of_this_kernel_is_installed)
 
 	uname(&u);
 	snprintf(path, sizeof(path), "lib/modules/%s/modules.dep", u.release);
-	put(path, "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko\nupdates/dkms/lightexit.ko.xz: kernel/kvm.ko\n");
+	put(path,
+	    "kernel/fs/ext4/ext4.ko: kernel/lib/crc16.ko\nupdates/dkms/lightexit.ko.xz: kernel/kvm.ko\n");
 	put("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	p = probe_host(&err);
 	cr_assert_eq(err, -ENOENT);
 	cr_assert(strstr(check_named(&p, "module")->detail, "installed for this kernel"));
 	cr_assert(strstr(check_named(&p, "module")->detail, "lockdown: integrity"));
-	cr_assert(strstr(check_named(&p, "module")->remedy, "modprobe lightexit; it must be signed"));
+	cr_assert(strstr(check_named(&p, "module")->remedy, "lightexit; it must be signed"));
 }
 
 Test(probe, module_of_another_kernel_is_installed)
@@ -417,12 +420,14 @@ Test(probe, every_failure_has_a_remedy)
 	cr_assert_geq(bad, 3, "kernel BTF, KVM and module are missing under an empty root");
 }
 
-static const char good[] = "id: 3\nname: hpet\npid: 123\nlink_id: 17\nstate: live\neject: 0\n"
-			   "eject_detail: 0\nreason: \noverruns: 5\nmax_ns: 1234\nregions: 2\n"
-			   "region 0: space=mmio addr=0xfed00000 len=0x400 flags=0x1 handled=1 passed=2 "
-			   "errors=3 string_splits=4 pieces=1 shadowed=6\n"
-			   "region 1: space=pio addr=0x608 len=0x4 flags=0x0 handled=18446744073709551615 "
-			   "passed=0 errors=0 string_splits=0 pieces=1 shadowed=0\n";
+static const char good[] =
+	"id: 3\nname: hpet\npid: 123\nlink_id: 17\nstate: live\neject: 0\n"
+	"eject_detail: 0\nreason: "
+	"\noverruns: 5\nmax_ns: 1234\nregions: 2\n"
+	"region 0: space=mmio addr=0xfed00000 len=0x400 flags=0x1 handled=1 passed=2 "
+	"errors=3 string_splits=4 pieces=1 shadowed=6\n"
+	"region 1: space=pio addr=0x608 len=0x4 flags=0x0 handled=18446744073709551615 "
+	"passed=0 errors=0 string_splits=0 pieces=1 shadowed=0\n";
 
 static int parse(const char *text, struct lx_stats *s)
 {
@@ -441,14 +446,17 @@ Test(info, every_field)
 
 	cr_assert_eq(parse(good, &s), 0);
 	cr_assert_eq(s.sz, sizeof(s));
-	cr_assert(s.id == 3 && s.pid == 123 && s.link_id == 17 && s.eject == 0 && s.eject_detail == 0);
+	cr_assert(s.id == 3 && s.pid == 123 && s.link_id == 17 && s.eject == 0 &&
+		  s.eject_detail == 0);
 	cr_assert(s.overruns == 5 && s.max_ns == 1234 && s.n_regions == 2);
 	cr_assert_str_eq(s.name, "hpet");
 	cr_assert_str_empty(s.reason);
-	cr_assert(s.regions[0].region.space == LX_SPACE_MMIO && s.regions[0].region.addr == 0xfed00000 &&
-		  s.regions[0].region.len == 0x400 && s.regions[0].region.flags == LX_REGION_OVERLAY);
-	cr_assert(s.regions[0].handled == 1 && s.regions[0].passed == 2 && s.regions[0].errors == 3 &&
-		  s.regions[0].string_splits == 4 && s.regions[0].shadowed == 6);
+	cr_assert(s.regions[0].region.space == LX_SPACE_MMIO &&
+		  s.regions[0].region.addr == 0xfed00000 && s.regions[0].region.len == 0x400 &&
+		  s.regions[0].region.flags == LX_REGION_OVERLAY);
+	cr_assert(s.regions[0].handled == 1 && s.regions[0].passed == 2 &&
+		  s.regions[0].errors == 3 && s.regions[0].string_splits == 4 &&
+		  s.regions[0].shadowed == 6);
 	cr_assert(s.regions[1].region.space == LX_SPACE_PIO && s.regions[1].region.addr == 0x608);
 	cr_assert_eq(s.regions[1].handled, UINT64_MAX);
 }
@@ -511,7 +519,8 @@ Test(info, malformed_lines)
 	size_t i;
 
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		cr_assert_eq(parse_with(t[i].from, t[i].to, &s), -EPROTO, "%s -> %s", t[i].from, t[i].to);
+		cr_assert_eq(parse_with(t[i].from, t[i].to, &s), -EPROTO, "%s -> %s", t[i].from,
+			     t[i].to);
 		says(t[i].says);
 	}
 	cr_assert_eq(parse_with("name: hpet", "name: hpet", &s), 0, "the text itself is good");

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * @name@: state, access and time in, verdict and value out. Pure: the BPF
+ * lxname: state, access and time in, verdict and value out. Pure: the BPF
  * program, the VMM's back end and the test compile this very code.
  */
-#ifndef @NAME@_MODEL_H
-#define @NAME@_MODEL_H
+#ifndef LXNAME_MODEL_H
+#define LXNAME_MODEL_H
 
 #include <lightexit/io.h>
-#include "@name@.h"
+#include "lxname.h"
 
 /* A guest's read. LX_PASS for what is not a whole register: the VMM decides. */
-static inline int @name@_read(const struct @name@_state *st, __u64 ns, __u64 off, __u32 len,
+static inline int lxname_read(const struct lxname_state *st, __u64 ns, __u64 off, __u32 len,
 			      __u64 *val)
 {
-	if (len != 4 || (off == @NAME@_COUNT && ns < st->base_ns))
+	if (len != 4 || (off == LXNAME_COUNT && ns < st->base_ns))
 		return LX_PASS;
-	if (off == @NAME@_COUNT)
+	if (off == LXNAME_COUNT)
 		*val = (__u32)((ns - st->base_ns) / 1000);
-	else if (off == @NAME@_SCRATCH)
+	else if (off == LXNAME_SCRATCH)
 		*val = st->scratch;
 	else
 		return LX_PASS;
 	return LX_HANDLED;
 }
 
-#endif /* @NAME@_MODEL_H */
+#endif /* LXNAME_MODEL_H */
