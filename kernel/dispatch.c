@@ -77,8 +77,9 @@ static void lx_string_record(struct lx_string *str, struct kvm_vcpu *vcpu, gpa_t
 }
 
 /*
- * Between two elements KVM neither sleeps nor enters the guest, so a vCPU that
- * does either, or has exited again, is past its string.
+ * Between two elements KVM stays in KVM_RUN and neither sleeps nor enters the
+ * guest, so a vCPU that does any of these, or has exited again, is past its
+ * string. (KVM_RUN with immediate_exit begins no string that is read.)
  */
 static bool lx_string_in_flight(struct lx_string *str)
 {
@@ -86,7 +87,7 @@ static bool lx_string_in_flight(struct lx_string *str)
 	bool running;
 
 	if (!READ_ONCE(str->next) || READ_ONCE(str->exits) != READ_ONCE(str->vcpu->stat.exits) ||
-	    READ_ONCE(str->vcpu->mode) == IN_GUEST_MODE)
+	    READ_ONCE(str->vcpu->mode) == IN_GUEST_MODE || !READ_ONCE(str->vcpu->wants_to_run))
 		return false;
 	rcu_read_lock();
 	task = pid_task(find_pid_ns(READ_ONCE(str->pid), &init_pid_ns), PIDTYPE_PID);
