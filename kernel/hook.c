@@ -27,20 +27,29 @@
 
 static const enum kvm_bus lx_buses[] = { KVM_PIO_BUS, KVM_MMIO_BUS };
 
-/* The three symbols of KVM's that the module imports, each in one place. */
-static bool lx_kvm_get(struct kvm *kvm)
+/*
+ * The three symbols of KVM's that the module imports, each in one place. @owner
+ * is dev->kvm_module: a struct kvm is there, so its module is.
+ */
+static bool lx_kvm_get(struct kvm *kvm, struct module *owner)
 {
-	return kvm_get_kvm_safe(kvm);
+	__module_get(owner);
+	if (kvm_get_kvm_safe(kvm))
+		return true;
+	module_put(owner);
+	return false;
 }
 
-static void lx_kvm_hold(struct kvm *kvm)
+static void lx_kvm_hold(struct kvm *kvm, struct module *owner)
 {
+	__module_get(owner);
 	kvm_get_kvm(kvm);
 }
 
-static void lx_kvm_put(struct kvm *kvm)
+static void lx_kvm_put(struct kvm *kvm, struct module *owner)
 {
 	kvm_put_kvm(kvm);
+	module_put(owner);
 }
 
 /*
@@ -117,7 +126,7 @@ static struct lx_piece *lx_piece_of(const struct kvm_io_range *range)
 
 /*
  * struct lx_swap - one bus of one VM, replaced
- * @kvm:   held until the old array is freed
+ * @kvm:   held until the old array is freed, with @kvm_module
  * @bus:   the new array
  * @old:   the array to free
  * @added:   pieces that are new in @bus
@@ -126,6 +135,7 @@ static struct lx_piece *lx_piece_of(const struct kvm_io_range *range)
  */
 struct lx_swap {
 	struct kvm *kvm;
+	struct module *kvm_module;
 	struct kvm_io_bus *bus;
 	struct kvm_io_bus *old;
 	struct list_head added;
@@ -158,7 +168,7 @@ static void lx_swap_free(struct work_struct *work)
 	struct lx_swap *swap = container_of(work, struct lx_swap, work);
 
 	lx_free_pieces(&swap->removed);
-	lx_kvm_put(swap->kvm);
+	lx_kvm_put(swap->kvm, swap->kvm_module);
 	kfree(swap);
 	module_put(THIS_MODULE);
 }
@@ -308,8 +318,7 @@ static int lx_build_bus(struct lx_swap *swap, struct lx_device *dev, const struc
 	struct lx_piece *piece;
 	int i;
 
-	bus = kmalloc(struct_size(bus, range,
-				  old->dev_count + list_count_nodes(&swap->added)),
+	bus = kmalloc(struct_size(bus, range, old->dev_count + list_count_nodes(&swap->added)),
 		      GFP_KERNEL_ACCOUNT);
 	if (!bus)
 		return -ENOMEM;
@@ -362,6 +371,7 @@ static int lx_swap_prepare(struct kvm *kvm, enum kvm_bus idx, struct lx_device *
 	INIT_LIST_HEAD(&swap->removed);
 	INIT_WORK(&swap->work, lx_swap_free);
 	swap->kvm = kvm;
+	swap->kvm_module = dev->kvm_module;
 	swap->old = old;
 	if (ops)
 		err = lx_cut_regions(swap, dev, ops, idx, old);
@@ -406,7 +416,7 @@ static void lx_swap_commit(struct lx_swap *swap, enum kvm_bus idx, struct lx_dev
 		dev->kvm = kvm;
 		spin_unlock(&dev->vm_lock);
 	}
-	lx_kvm_hold(kvm);
+	lx_kvm_hold(kvm, swap->kvm_module);
 	__module_get(THIS_MODULE);
 	rcu_assign_pointer(kvm->buses[idx], swap->bus);
 	call_srcu(&kvm->srcu, &swap->rcu, lx_swap_quiesced);
@@ -453,7 +463,7 @@ struct kvm *lx_hook_hold_vm(struct lx_device *dev)
 
 	spin_lock(&dev->vm_lock);
 	kvm = dev->kvm;
-	if (kvm && !lx_kvm_get(kvm))
+	if (kvm && !lx_kvm_get(kvm, dev->kvm_module))
 		kvm = NULL;
 	spin_unlock(&dev->vm_lock);
 	return kvm;
@@ -489,7 +499,7 @@ void lx_hook_retry(struct work_struct *work)
 	dev->held = NULL;
 	if (kvm) {
 		err = lx_replace(kvm, dev, NULL);
-		lx_kvm_put(kvm);
+		lx_kvm_put(kvm, dev->kvm_module);
 	}
 	if (err)
 		queue_delayed_work(lx_wq, &dev->retry, LX_RETRY_DELAY);

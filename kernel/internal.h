@@ -62,6 +62,8 @@ struct lx_counters {
  *            takes it while the VM is being destroyed, so as long as it is held
  *            and @kvm is set, the struct kvm is there (perhaps with no users).
  * @kvm:      the VM while pieces are on its buses, else NULL
+ * @kvm_module: the module whose text the VM's end runs. Whoever holds the VM beyond
+ *            a file descriptor of its holds this too: only files pin it.
  * @pieces:   the pieces on the buses
  * @dead:     detached for good; its pieces, if any are left, pass everything
  * @held:     a reference to the VM that @retry gives back
@@ -83,6 +85,7 @@ struct lx_device {
 
 	spinlock_t vm_lock;
 	struct kvm *kvm;
+	struct module *kvm_module;
 	struct list_head pieces;
 	bool dead;
 	struct kvm *held;

@@ -60,7 +60,8 @@ static int lx_btf_struct_access(struct bpf_verifier_log *log, const struct bpf_r
 		if (off >= lx_writable[i].start && off + size <= lx_writable[i].end)
 			return 0;
 	}
-	bpf_log(log, "lightexit: write of %d bytes at offset %d of struct lx_io: only data is writable\n",
+	bpf_log(log,
+		"lightexit: write of %d bytes at offset %d of struct lx_io: only data is writable\n",
 		size, off);
 	return -EACCES;
 }
@@ -95,9 +96,9 @@ static int lx_check_member(const struct btf_type *t, const struct btf_member *me
 	return 0;
 }
 
-#define LX_COPY_MEMBER(_m)                                          \
-	case offsetof(struct lightexit_ops, _m):                    \
-		memcpy(&ops->_m, &from->_m, sizeof(ops->_m));       \
+#define LX_COPY_MEMBER(_m)                                    \
+	case offsetof(struct lightexit_ops, _m):              \
+		memcpy(&ops->_m, &from->_m, sizeof(ops->_m)); \
 		return 1
 
 static int lx_init_member(const struct btf_type *t, const struct btf_member *member, void *kdata,
@@ -107,12 +108,12 @@ static int lx_init_member(const struct btf_type *t, const struct btf_member *mem
 	struct lightexit_ops *ops = kdata;
 
 	switch (__btf_member_bit_offset(t, member) / 8) {
-	LX_COPY_MEMBER(sz);
-	LX_COPY_MEMBER(flags);
-	LX_COPY_MEMBER(vm_fd);
-	LX_COPY_MEMBER(nr_regions);
-	LX_COPY_MEMBER(regions);
-	LX_COPY_MEMBER(name);
+		LX_COPY_MEMBER(sz);
+		LX_COPY_MEMBER(flags);
+		LX_COPY_MEMBER(vm_fd);
+		LX_COPY_MEMBER(nr_regions);
+		LX_COPY_MEMBER(regions);
+		LX_COPY_MEMBER(name);
 	}
 	return 0;
 }
@@ -298,6 +299,7 @@ static int lx_reg(void *kdata, struct bpf_link *link)
 	if (!dev)
 		goto put_file;
 	dev->pid = kvm->userspace_pid;
+	dev->kvm_module = file->f_op->owner;
 	dev->watch = 0;
 	err = lx_device_list(dev, ops);
 	if (err)
