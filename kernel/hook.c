@@ -518,7 +518,11 @@ bool lx_hook_is_on(struct lx_device *dev, struct kvm *kvm)
 	return on;
 }
 
-/* A range that somebody else put over a piece later: KVM's lookup may miss the piece. */
+/*
+ * A range that somebody else put over a piece later: KVM's lookup may miss the
+ * piece. Pieces do not overlap. The other devices may be freed by now: while the
+ * VM is being destroyed, only the array is there until @piece's destructor ran.
+ */
 static bool lx_is_shadowed(const struct kvm_io_bus *bus, const struct lx_piece *piece)
 {
 	int i;
@@ -526,8 +530,7 @@ static bool lx_is_shadowed(const struct kvm_io_bus *bus, const struct lx_piece *
 	for (i = 0; bus && i < bus->dev_count; i++) {
 		const struct kvm_io_range *other = &bus->range[i];
 
-		if (lx_piece_of(other) || other->addr >= piece->addr + piece->len ||
-		    lx_range_end(other) <= piece->addr)
+		if (other->addr >= piece->addr + piece->len || lx_range_end(other) <= piece->addr)
 			continue;
 		if (other->addr != piece->addr || other->len != piece->len)
 			return true;
