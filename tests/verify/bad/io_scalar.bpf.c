@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// EXPECT: pointer type STRUCT lx_io must point to scalar, or struct with scalar
+/* A kfunc given a number */
+#include "verify.bpf.h"
+
+READ_OP
+{
+	struct lx_io *arg = (void *)io->addr;
+
+#ifdef OK
+	arg = io;
+#endif
+	io->data = lx_kvmclock_ns(arg);
+	return LX_HANDLED;
+}
+
+READER;

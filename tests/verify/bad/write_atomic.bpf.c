@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// EXPECT: lightexit: write of 8 bytes at offset 0 of struct lx_io: only data is writable
+/* An atomic operation on io->addr */
+#include "verify.bpf.h"
+
+WRITE_OP
+{
+#ifdef OK
+	__sync_fetch_and_add(&io->data, 1);
+#else
+	__sync_fetch_and_add(&io->addr, 1);
+#endif
+	return LX_PASS;
+}
+
+DEVICE(.write = (void *)verify_write);

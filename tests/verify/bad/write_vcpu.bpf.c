@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// EXPECT: lightexit: write of 4 bytes at offset 24 of struct lx_io: only data is writable
+/* A write to io->vcpu */
+#include "verify.bpf.h"
+
+WRITE_OP
+{
+#ifdef OK
+	io->data = 1;
+#else
+	io->vcpu = 1;
+#endif
+	return LX_PASS;
+}
+
+DEVICE(.write = (void *)verify_write);
