@@ -11,14 +11,11 @@ export LIGHTEXIT_BPF_DIR=$B/bpf LX_TEST_BPF_DIR=$B/tests/vm LX_KMOD_DIR=$kmod LX
 export PATH=$B/loader:$PATH
 
 tests=()
-for t in "${@:-}"; do
-	for bin in "$B/tests/vm/test_${t:-*}"; do
-		case $bin in *.[od]) continue ;; esac
-		tests+=("$bin")
-	done
+for t in "${@:-*}"; do
+	while read -r bin; do
+		[[ $bin == *.[od] ]] || tests+=("$bin")
+	done < <(compgen -G "$B/tests/vm/test_$t")
 done
-mapfile -t tests < <(printf '%s\n' "${tests[@]}" | while read -r t; do compgen -G "$t"; done |
-	grep -v '\.[od]$' | sort -u)
 
 insmod "$kmod/kernel/lightexit.ko" || exit 2
 out=$(mktemp)
