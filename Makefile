@@ -46,7 +46,8 @@ lab-module:
 		kernel/ $(KMOD)/kernel
 	$(Q)rsync -rlpt --delete include $(KMOD)/
 	$(Q)rsync -rlpt --include='*.[ch]' --include=Kbuild --include=Makefile --exclude='*' \
-		tests/bench/kmod/ $(KMOD)/bench
+		tests/bench/kmod/ tests/bench/bench_model.h $(KMOD)/bench
+	$(Q)rsync -rlpt --include='*_model.h' --exclude='*' bpf-progs/ $(KMOD)/bpf-progs
 	$(call msg,KMOD,$(KMOD)/kernel/lightexit.ko)
 	$(Q)$(MAKE) -C $(KMOD)/kernel KDIR=$(KDIR) $(if $(SPARSE),C=2 CF=-Wsparse-error) >$(KMOD)/log 2>&1 || \
 		{ cat $(KMOD)/log >&2; exit 1; }

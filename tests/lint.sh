@@ -117,7 +117,7 @@ licences()
 	case $1 in
 	LICENSES/* | *.json | *.png | *.svg) ;;
 	kernel/Makefile | kernel/Kbuild | dkms.conf) printf '%s\n' "$shared" GPL-2.0-only ;;
-	kernel/*) echo GPL-2.0-only ;;
+	kernel/* | tests/bench/kmod/lxbench.c) echo GPL-2.0-only ;;
 	include/lightexit/lightexit.h) echo "$library" ;;
 	*.bpf.[ch] | *_model.h | */templates/*) echo "$shared" ;;
 	loader/*Makefile | examples/*Makefile | loader/*.sh | examples/*.sh | examples/*.mk)

@@ -19,7 +19,9 @@
 
 #if !defined(__VMLINUX_H__)
 #include <linux/types.h>
+#ifndef __KERNEL__
 #include <stdbool.h>
+#endif
 #endif
 
 #define LX_STATE_MAGIC 0x5445584cU /* "LXET" in memory */
