@@ -335,6 +335,7 @@ int vmm_create(const struct vmm_opts *opts, struct vmm **out)
 	if (!vm)
 		return vmm_error(-ENOMEM, "machine");
 	vm->kvm_fd = vm->fd = -1;
+	vm->devs[VMM_MAX_DEVS].index = VMM_MAX_DEVS;
 	err = create_vm(vm, opts->irqchip);
 	if (!err)
 		err = create_memory(vm, opts->mem_size);

@@ -9,9 +9,6 @@
 
 #include "vmm.h"
 
-/* Has what no device claims. */
-static const struct vmm_dev nobody = { .name = "nobody", .len = ~0ULL };
-
 static bool dev_holds(const struct vmm_dev *dev, uint64_t addr, uint32_t len)
 {
 	uint64_t off = addr - dev->base;
@@ -30,7 +27,7 @@ static const struct vmm_dev *dev_search(struct vmm_vcpu *vcpu, uint32_t space, u
 			return &vm->devs[i];
 		}
 	}
-	return &nobody;
+	return &vm->devs[VMM_MAX_DEVS];
 }
 
 /* The device of an access, and count its exit. A vCPU tends to stay with one device. */
@@ -42,7 +39,7 @@ static inline const struct vmm_dev *dev_find(struct vmm_vcpu *vcpu, uint32_t spa
 
 	if (!dev || !dev_holds(dev, addr, len))
 		dev = dev_search(vcpu, space, addr, len);
-	count = &vcpu->count[dev == &nobody ? VMM_MAX_DEVS : (size_t)(dev - vcpu->vm->devs)];
+	count = &vcpu->count[dev->index];
 	count->exits++;
 	count->accesses += accesses;
 	return dev;
@@ -96,12 +93,13 @@ static inline void exit_io(struct vmm_vcpu *vcpu)
 	uint8_t *p = (uint8_t *)run + run->io.data_offset;
 	const struct vmm_dev *dev = dev_find(vcpu, LX_SPACE_PIO, port, len, n);
 
-	for (; n; n--, p += len) {
+	do {
 		if (run->io.direction == KVM_EXIT_IO_IN)
 			element_store(p, len, dev_read(dev, vcpu, port, len));
 		else
 			dev_write(dev, vcpu, port, len, element_load(p, len));
-	}
+		p += len;
+	} while (--n);
 }
 
 static inline void exit_mmio(struct vmm_vcpu *vcpu)
@@ -321,6 +319,7 @@ int vmm_add_dev(struct vmm *vm, const struct vmm_dev *dev)
 	if (vm->n_devs == VMM_MAX_DEVS)
 		return vmm_error(-ENOSPC, "device %s: at most %u", dev->name, VMM_MAX_DEVS);
 	vm->devs[vm->n_devs] = *dev;
+	vm->devs[vm->n_devs].index = vm->n_devs;
 	return (int)vm->n_devs++;
 }
 

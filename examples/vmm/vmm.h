@@ -48,7 +48,7 @@ struct vmm_vcpu;
 
 enum vmm_irqchip {
 	VMM_IRQCHIP_NONE = 0,
-	VMM_IRQCHIP_SPLIT, /* local APICs in the kernel, the rest not */
+	VMM_IRQCHIP_SPLIT,  /* local APICs in the kernel, the rest not */
 	VMM_IRQCHIP_KERNEL, /* APICs, PIC, IO-APIC and PIT in the kernel */
 };
 
@@ -74,6 +74,7 @@ struct vmm_opts {
  *          host order, of which the bytes above @len are ignored. NULL: all ones
  * @write:  a guest's write; the bytes of @val above @len are 0. NULL: dropped
  * @opaque: given to both
+ * @index:  vmm_add_dev()'s
  *
  * An access belongs to the device whose range holds all of it. @len is 1, 2 or
  * 4 for ports; for MMIO 1 to 8 (3, 5, 6 and 7: parts of a page-crossing access).
@@ -88,6 +89,7 @@ struct vmm_dev {
 	void (*write)(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len,
 		      uint64_t val);
 	void *opaque;
+	unsigned int index;
 };
 
 /* What a device cost: heavy exits, and the accesses (string elements) in them. */
@@ -148,7 +150,7 @@ struct vmm {
 	unsigned int n_vcpus;
 	unsigned int n_devs;
 	struct vmm_vcpu *vcpus;
-	struct vmm_dev devs[VMM_MAX_DEVS];
+	struct vmm_dev devs[VMM_MAX_DEVS + 1]; /* the last: nobody, who claims nothing */
 };
 
 /**
