@@ -47,9 +47,20 @@ MODULE_PARM_DESC(enable, "Off: every access of every VM passes to its VMM, and n
 
 static uint budget_us = 1000;
 
+/* Devices look again at how long their ops run, once no op compares with the old budget. */
 static int lx_set_budget(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 1, LX_BUDGET_US_MAX);
+	int err = param_set_uint_minmax(val, kp, 1, LX_BUDGET_US_MAX);
+	struct lx_device *dev;
+
+	if (err)
+		return err;
+	synchronize_rcu();
+	mutex_lock(&lx_devices_lock);
+	list_for_each_entry(dev, &lx_devices, node)
+		WRITE_ONCE(dev->watch, 0);
+	mutex_unlock(&lx_devices_lock);
+	return 0;
 }
 
 static const struct kernel_param_ops lx_budget_ops = {
