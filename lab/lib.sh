@@ -132,7 +132,7 @@ rootfs_name() {
 }
 
 debug_name() {
-	printf 'debug-%s\n' "$(key "$LAB/debug.config" "$LAB/kernel-debug" "$LAB/packages" "$LAB/rootfs")"
+	printf 'debug-%s\n' "$(key "$LAB/debug.config" "$LAB/kernel-debug")"
 }
 
 # splats LOG: the kernel's complaints in a console's log, with line numbers; fails when there are
