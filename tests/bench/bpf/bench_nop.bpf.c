@@ -10,16 +10,22 @@
 
 LX_STATE_MAP(bench_state, struct bench_state);
 
-SEC("struct_ops/bench_nop_io")
-int BPF_PROG(bench_nop_io, struct lx_io *io)
+SEC("struct_ops/bench_nop_read")
+int BPF_PROG(bench_nop_read, struct lx_io *io)
+{
+	return LX_HANDLED;
+}
+
+SEC("struct_ops/bench_nop_write")
+int BPF_PROG(bench_nop_write, struct lx_io *io)
 {
 	return LX_HANDLED;
 }
 
 SEC(".struct_ops.link")
 struct lightexit_ops bench_nop_ops = {
-	.read = (void *)bench_nop_io,
-	.write = (void *)bench_nop_io,
+	.read = (void *)bench_nop_read,
+	.write = (void *)bench_nop_write,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 1,
 	.regions = { { .addr = BENCH_PORT, .len = BENCH_LEN, .space = LX_SPACE_PIO } },

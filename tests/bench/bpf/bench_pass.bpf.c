@@ -10,16 +10,22 @@
 
 LX_STATE_MAP(bench_state, struct bench_state);
 
-SEC("struct_ops/bench_pass_io")
-int BPF_PROG(bench_pass_io, struct lx_io *io)
+SEC("struct_ops/bench_pass_read")
+int BPF_PROG(bench_pass_read, struct lx_io *io)
+{
+	return LX_PASS;
+}
+
+SEC("struct_ops/bench_pass_write")
+int BPF_PROG(bench_pass_write, struct lx_io *io)
 {
 	return LX_PASS;
 }
 
 SEC(".struct_ops.link")
 struct lightexit_ops bench_pass_ops = {
-	.read = (void *)bench_pass_io,
-	.write = (void *)bench_pass_io,
+	.read = (void *)bench_pass_read,
+	.write = (void *)bench_pass_write,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 1,
 	.regions = { { .addr = BENCH_PORT, .len = BENCH_LEN, .space = LX_SPACE_PIO } },

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * bench: what one trapped access costs, by who answers it. A guest does the same
+ * access over and over and reads the TSC around that; the loop without the access
+ * is taken off. In the lab with --icount the TSC counts the instructions of
+ * guest, kernel and VMM together, which bench checks before it starts.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lightexit/lightexit.h>
+
+#include "measure.h"
+
+#define EXIT_USAGE 2
+#define ACCESSES_DEFAULT 10000
+#define ACCESSES_MAX 100000000UL
+
+#define ALL_PATHS ((1U << PATH_COUNT) - 1)
+
+static const struct bench_case cases[] = {
+	{ "pmtimer.read", LX_SPACE_PIO, BENCH_IN32, 4, LXBENCH_PMTIMER, ALL_PATHS },
+	{ "hpet.counter.read", LX_SPACE_MMIO, BENCH_READ64, 8, LXBENCH_HPET, ALL_PATHS },
+	{ "hpet.counter.read32", LX_SPACE_MMIO, BENCH_READ32, 4, LXBENCH_HPET, ALL_PATHS },
+	{ "pio.write", LX_SPACE_PIO, BENCH_OUT32, 4, LXBENCH_WRITE, ALL_PATHS },
+	{ "mmio.write", LX_SPACE_MMIO, BENCH_WRITE32, 4, LXBENCH_WRITE, ALL_PATHS },
+	/* A program that does nothing, and C that does nothing. */
+	{ "struct_ops.call", LX_SPACE_PIO, BENCH_OUT32, 4, LXBENCH_NOP,
+	  1U << PATH_KERNEL_C | 1U << PATH_BPF },
+};
+#define N_CASES (sizeof(cases) / sizeof(cases[0]))
+#define N_ROWS (N_CASES * PATH_COUNT)
+
+enum {
+	OPT_ACCESSES = 'n',
+	OPT_BUILD = 'b',
+	OPT_CASE = 'c',
+	OPT_OUTPUT = 'o',
+	OPT_PATH = 'p',
+	OPT_UNIT = 'u'
+};
+
+struct config {
+	const char *build;
+	const char *output;
+	uint64_t accesses;
+	uint32_t cases; /* 1 << index */
+	uint32_t paths; /* 1 << enum bench_path */
+	struct bench_unit unit;
+};
+
+struct results {
+	struct bench_row rows[N_ROWS];
+	unsigned int n;
+};
+
+static uint64_t parse_number(const char *arg, struct argp_state *state)
+{
+	char *end;
+	uint64_t n;
+
+	errno = 0;
+	n = strtoull(arg, &end, 10);
+	if (errno || *end || *arg < '0' || *arg > '9' || !n || n > ACCESSES_MAX)
+		argp_error(state, "--accesses %s: give a number, 1 to %lu", arg, ACCESSES_MAX);
+	return n;
+}
+
+static uint32_t case_bit(const char *arg, struct argp_state *state)
+{
+	for (unsigned int i = 0; i < N_CASES; i++) {
+		if (!strcmp(arg, cases[i].name))
+			return 1U << i;
+	}
+	argp_error(state, "--case %s: see --help for what there is", arg);
+	return 0;
+}
+
+static uint32_t path_bit(const char *arg, struct argp_state *state)
+{
+	for (unsigned int i = 0; i < PATH_COUNT; i++) {
+		if (!strcmp(arg, bench_path_names[i]))
+			return 1U << i;
+	}
+	argp_error(state, "--path %s: see --help for what there is", arg);
+	return 0;
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct config *c = state->input;
+
+	switch (key) {
+	case OPT_ACCESSES:
+		c->accesses = parse_number(arg, state);
+		return 0;
+	case OPT_BUILD:
+		c->build = arg;
+		return 0;
+	case OPT_OUTPUT:
+		c->output = arg;
+		return 0;
+	case OPT_CASE:
+		c->cases |= case_bit(arg, state);
+		return 0;
+	case OPT_PATH:
+		c->paths |= path_bit(arg, state);
+		return 0;
+	case OPT_UNIT:
+		c->unit.instructions = !strcmp(arg, "instructions");
+		if (!c->unit.instructions && strcmp(arg, "ns"))
+			argp_error(state, "--unit %s: give instructions or ns", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!c->build)
+			argp_error(state, "--build is needed");
+		c->cases = c->cases ?: (1U << N_CASES) - 1;
+		c->paths = c->paths ?: ALL_PATHS;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{ "build", OPT_BUILD, "DIR", 0, "where bpf/ and tests/bench/ with the programs are", 0 },
+	{ "output", OPT_OUTPUT, "FILE", 0, "write the results there as JSON", 0 },
+	{ "accesses", OPT_ACCESSES, "N", 0, "accesses measured in each case (default: 10000)", 0 },
+	{ "case", OPT_CASE, "NAME", 0,
+	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write or "
+	  "struct_ops.call; may be repeated (default: all)",
+	  0 },
+	{ "path", OPT_PATH, "NAME", 0,
+	  "vmm, kernel-c, bpf, none or declined; may be repeated (default: all)", 0 },
+	{ "unit", OPT_UNIT, "instructions|ns", 0,
+	  "instructions (default): where the TSC counts them; ns: time", 0 },
+	{ 0 },
+};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "Measures what a trapped access costs when the VMM, C in the kernel or a BPF "
+	       "program answers it.\vExit status: 0; 1: failed; 2: usage.",
+};
+
+static const char *unit_name(const struct config *c)
+{
+	return c->unit.instructions ? "instructions" : "ns";
+}
+
+/* The row of a case on a path, if it was measured. */
+static const struct bench_row *find(const struct results *res, const struct bench_case *what,
+				    enum bench_path path)
+{
+	for (unsigned int i = 0; i < res->n; i++) {
+		if (res->rows[i].what == what && res->rows[i].path == path)
+			return &res->rows[i];
+	}
+	return NULL;
+}
+
+static const char *space_name(const struct bench_case *what)
+{
+	return what->space == LX_SPACE_PIO ? "pio" : "mmio";
+}
+
+static const char *op_name(const struct bench_case *what)
+{
+	return what->access == BENCH_OUT32 || what->access == BENCH_WRITE32 ? "write" : "read";
+}
+
+static void print_header(const struct config *c)
+{
+	printf("%-20s %-5s %-5s %3s  %-8s %9s %11s %12s\n", "CASE", "SPACE", "OP", "LEN", "PATH",
+	       "ACCESSES", "HEAVY EXITS", c->unit.instructions ? "INSTRUCTIONS" : "NS");
+}
+
+static void print_row(const struct bench_row *r)
+{
+	printf("%-20s %-5s %-5s %3u  %-8s %9lu %11lu %12.1f\n", r->what->name, space_name(r->what),
+	       op_name(r->what), r->what->len, bench_path_names[r->path], r->accesses,
+	       r->heavy_exits, r->cost);
+	fflush(stdout);
+}
+
+static void print_quotient(const struct bench_row *a, const struct bench_row *b)
+{
+	if (a && b)
+		printf(" %12.3f", a->cost / b->cost);
+	else
+		printf(" %12s", "-");
+}
+
+static void print_difference(const struct bench_row *a, const struct bench_row *b)
+{
+	if (a && b)
+		printf(" %15.1f", a->cost - b->cost);
+	else
+		printf(" %15s", "-");
+}
+
+static void print_ratios(const struct results *res, const struct config *c)
+{
+	printf("\n%-20s %12s %12s %15s %15s\n", "CASE", "bpf/kernel-c", "vmm/bpf", "bpf - kernel-c",
+	       "declined - none");
+	for (unsigned int i = 0; i < N_CASES; i++) {
+		const struct bench_row *rows[PATH_COUNT];
+
+		if (!(c->cases & 1U << i))
+			continue;
+		for (enum bench_path p = 0; p < PATH_COUNT; p++)
+			rows[p] = find(res, &cases[i], p);
+		printf("%-20s", cases[i].name);
+		print_quotient(rows[PATH_BPF], rows[PATH_KERNEL_C]);
+		print_quotient(rows[PATH_VMM], rows[PATH_BPF]);
+		print_difference(rows[PATH_BPF], rows[PATH_KERNEL_C]);
+		print_difference(rows[PATH_DECLINED], rows[PATH_NONE]);
+		putchar('\n');
+	}
+}
+
+static void print_notes(const struct results *res, const struct config *c)
+{
+	const struct bench_case *call = &cases[N_CASES - 1];
+	const struct bench_row *bpf = find(res, call, PATH_BPF);
+	const struct bench_row *kernel_c = find(res, call, PATH_KERNEL_C);
+	double attach_ms = 0;
+
+	for (unsigned int i = 0; i < res->n; i++)
+		attach_ms = fmax(attach_ms, res->rows[i].attach_ms);
+	putchar('\n');
+	if (bpf && kernel_c)
+		printf("A struct_ops call, lightexit's dispatch included: %.1f %s.\n",
+		       bpf->cost - kernel_c->cost, unit_name(c));
+	if (attach_ms > 0)
+		printf("Attaching took at most %.3f ms.\n", attach_ms);
+	if (c->unit.instructions)
+		printf("Counted: instructions of guest, kernel and VMM, from the guest's TSC under "
+		       "QEMU's -icount.\nNot counted: what the world switch costs beyond its "
+		       "instructions, caches and TLBs, the\nwaiting of fences and atomic "
+		       "operations, contention of vCPUs. On a real host: make bench HOST=1.\n");
+}
+
+static json_t *row_json(const struct bench_row *r, const struct config *c)
+{
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:f, s:I}", "case", r->what->name, "space",
+			 space_name(r->what), "op", op_name(r->what), "len", (int)r->what->len,
+			 "path", bench_path_names[r->path], "accesses", (json_int_t)r->accesses,
+			 c->unit.instructions ? "instructions_per_access" : "ns_per_access",
+			 round(r->cost * 10) / 10, "heavy_exits", (json_int_t)r->heavy_exits);
+}
+
+static int write_json(const struct results *res, const struct config *c)
+{
+	json_t *array = json_array();
+	int err = array ? 0 : -1;
+
+	for (unsigned int i = 0; !err && i < res->n; i++)
+		err = json_array_append_new(array, row_json(&res->rows[i], c));
+	if (!err)
+		err = json_dump_file(array, c->output, JSON_INDENT(2) | JSON_REAL_PRECISION(8));
+	json_decref(array);
+	if (err)
+		fprintf(stderr, "bench: cannot write %s\n", c->output);
+	return err;
+}
+
+/* What is missing for the paths that were asked for, each with its remedy. */
+static int check_host(const struct config *c)
+{
+	struct lx_probe probe = { .sz = sizeof(probe) };
+	int err = 0;
+
+	if (access("/dev/kvm", R_OK | W_OK)) {
+		fprintf(stderr, "bench: /dev/kvm: %s: load kvm_intel or kvm_amd, be in group kvm\n",
+			strerror(errno));
+		return -1;
+	}
+	if (c->paths & (1U << PATH_BPF | 1U << PATH_DECLINED) && lx_probe(&probe)) {
+		for (unsigned int i = 0; i < probe.n; i++) {
+			if (!probe.checks[i].ok)
+				fprintf(stderr, "bench: %s: %s: %s\n", probe.checks[i].name,
+					probe.checks[i].detail, probe.checks[i].remedy);
+		}
+		err = -1;
+	}
+	if (c->paths & 1U << PATH_KERNEL_C && access("/dev/lxbench", R_OK | W_OK)) {
+		fprintf(stderr, "bench: /dev/lxbench: %s: insmod lxbench.ko, be root\n",
+			strerror(errno));
+		err = -1;
+	}
+	return err;
+}
+
+static int measure_all(struct results *res, const struct config *c)
+{
+	for (unsigned int i = 0; i < N_CASES; i++) {
+		for (enum bench_path p = 0; p < PATH_COUNT; p++) {
+			struct bench_row *row = &res->rows[res->n];
+
+			if (!(c->cases & 1U << i) || !(c->paths & cases[i].paths & 1U << p))
+				continue;
+			if (bench_measure(&cases[i], p, c->build, c->accesses, &c->unit, row))
+				return -1;
+			print_row(row);
+			res->n++;
+		}
+	}
+	return 0;
+}
+
+static int run_bench(struct config *c)
+{
+	struct results res = { 0 };
+
+	if (check_host(c) || bench_calibrate(&c->unit))
+		return -1;
+	print_header(c);
+	if (measure_all(&res, c))
+		return -1;
+	print_ratios(&res, c);
+	print_notes(&res, c);
+	return c->output ? write_json(&res, c) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct config config = {
+		.accesses = ACCESSES_DEFAULT,
+		.unit.instructions = true,
+	};
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &config))
+		return EXIT_USAGE;
+	return run_bench(&config) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

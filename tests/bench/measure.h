@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One measurement: a machine, a device, a way to answer it, a guest that uses it. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kmod/lxbench.h"
+#include "params.h"
+
+#define BENCH_WARM_UP 2000U
+
+/* Who answers. */
+enum bench_path {
+	PATH_VMM = 0,  /* the VMM, after a heavy exit */
+	PATH_KERNEL_C, /* lxbench.ko */
+	PATH_BPF,      /* a device program */
+	PATH_NONE,     /* the VMM, which does nothing: the exit alone */
+	PATH_DECLINED, /* the same after a program passed */
+	PATH_COUNT,
+};
+
+/**
+ * struct bench_case - what the guest does
+ * @name:   for the table and the JSON
+ * @space:  enum lx_space
+ * @access: enum bench_access
+ * @len:    bytes
+ * @kind:   the device: enum lxbench_kind
+ * @paths:  1 << enum bench_path: those that it is measured on
+ */
+struct bench_case {
+	const char *name;
+	uint32_t space;
+	uint32_t access;
+	uint32_t len;
+	uint32_t kind;
+	uint32_t paths;
+};
+
+/**
+ * struct bench_unit - what a tick of the TSC stands for
+ * @instructions: else nanoseconds
+ * @per_tick:     of them
+ */
+struct bench_unit {
+	bool instructions;
+	double per_tick;
+};
+
+/**
+ * struct bench_row - a result
+ * @cost:      units per access, without the loop around it
+ * @attach_ms: what lx_device_attach() took, 0 without
+ */
+struct bench_row {
+	const struct bench_case *what;
+	enum bench_path path;
+	uint64_t accesses;
+	uint64_t heavy_exits;
+	double cost;
+	double attach_ms;
+};
+
+extern const char *const bench_path_names[PATH_COUNT];
+
+/**
+ * bench_calibrate() - find out what a tick is
+ * @unit: .instructions is set; fails if the TSC does not count them
+ */
+int bench_calibrate(struct bench_unit *unit);
+
+/**
+ * bench_measure() - measure one case on one path
+ * @build: where bpf/ and tests/bench/ are with the programs
+ * Return: 0; or a negative errno, also if not the one who should have answered
+ *         did or if the answers are wrong
+ */
+int bench_measure(const struct bench_case *what, enum bench_path path, const char *build,
+		  uint64_t accesses, const struct bench_unit *unit, struct bench_row *row);
+
+#endif /* BENCH_MEASURE_H */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The parameter block of the benchmark. Shared by host and guest. */
+#ifndef BENCH_PARAMS_H
+#define BENCH_PARAMS_H
+
+#include <stdint.h>
+
+enum bench_access {
+	BENCH_EMPTY = 0, /* the loop without an access */
+	BENCH_SPIN,	 /* two instructions each time round, of which none exits */
+	BENCH_IN32,
+	BENCH_OUT32,
+	BENCH_READ32,
+	BENCH_READ64,
+	BENCH_WRITE32,
+};
+
+/**
+ * struct bench_params - one run of the loop
+ * @access: enum bench_access. Writer: host
+ * @n:      times round, at least 1. Writer: host
+ * @addr:   port or guest-physical address. Writer: host
+ * @ticks:  of the TSC, for the loop. Writer: guest
+ * @end:    the TSC just after the last access. Writer: guest
+ * @last:   the last value read. Writer: guest
+ */
+struct bench_params {
+	uint32_t access;
+	uint32_t pad;
+	uint64_t n;
+	uint64_t addr;
+	uint64_t ticks;
+	uint64_t end;
+	uint64_t last;
+};
+
+#endif /* BENCH_PARAMS_H */
