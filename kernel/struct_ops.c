@@ -29,7 +29,11 @@ LIST_HEAD(lx_devices);
 DEFINE_MUTEX(lx_devices_lock);
 static DEFINE_IDA(lx_ids);
 
-/* Type of the ops' argument in the module's BTF. Written in check_member, before programs verify. */
+/*
+ * Type of the ops' argument. Modules number their types alike, so the number alone is none.
+ * Written in init and in check_member, before programs verify.
+ */
+static const struct btf *lx_btf;
 static u32 lx_io_type_id;
 
 /* What a program may write: the fields of struct lx_io in this table, nothing else anywhere. */
@@ -52,7 +56,7 @@ static int lx_btf_struct_access(struct bpf_verifier_log *log, const struct bpf_r
 	int i;
 
 	if (base_type(reg->type) != PTR_TO_BTF_ID || !(reg->type & PTR_TRUSTED) ||
-	    reg->btf_id != lx_io_type_id) {
+	    reg->btf != lx_btf || reg->btf_id != lx_io_type_id) {
 		bpf_log(log, "lightexit: programs write only to their own struct lx_io\n");
 		return -EACCES;
 	}
@@ -74,6 +78,7 @@ static const struct bpf_verifier_ops lx_verifier_ops = {
 
 static int lx_init(struct btf *btf)
 {
+	lx_btf = btf;
 	return 0;
 }
 
