@@ -58,6 +58,7 @@ lab-module:
 
 lab-user: bpf loader examples
 	$(Q)$(MAKE) -C tests/vm all
+	$(Q)$(MAKE) -C tests/verify all
 	$(Q)$(MAKE) -C tests/bench all
 	$(Q)$(MAKE) -C tests/unit all
 
