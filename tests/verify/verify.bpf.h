@@ -5,8 +5,8 @@
 
 #include "lx.bpf.h"
 
-#define READ_OP                        \
-	SEC("struct_ops/verify_read")  \
+#define READ_OP                       \
+	SEC("struct_ops/verify_read") \
 	int BPF_PROG(verify_read, struct lx_io *io)
 
 #define WRITE_OP                       \
@@ -14,15 +14,16 @@
 	int BPF_PROG(verify_write, struct lx_io *io)
 
 /* A device on four ports, with the ops given. */
-#define DEVICE(...)                                                                 \
-	SEC(".struct_ops.link")                                                     \
-	struct lightexit_ops verify = {                                             \
-		__VA_ARGS__,                                                        \
-		.sz = sizeof(struct lightexit_ops),                                 \
-		.nr_regions = 1,                                                    \
-		.regions = { { .addr = 0xe0, .len = 4, .space = LX_SPACE_PIO } },   \
-		.name = "verify",                                                   \
-	}
+#define DEVICE(...)                                                                       \
+	SEC(".struct_ops.link")                                                           \
+	struct lightexit_ops                                                              \
+		verify = {                                                                \
+			__VA_ARGS__,                                                      \
+			.sz = sizeof(struct lightexit_ops),                               \
+			.nr_regions = 1,                                                  \
+			.regions = { { .addr = 0xe0, .len = 4, .space = LX_SPACE_PIO } }, \
+			.name = "verify",                                                 \
+		}
 
 #define READER DEVICE(.read = (void *)verify_read)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// EXPECT: R[0-9] invalid mem access 'scalar'
+// EXPECT: R[0-9] (invalid mem access 'scalar'|cannot write into rdonly_untrusted_mem)
 /* A write through io->owner */
 #include "verify.bpf.h"
 
