@@ -154,28 +154,38 @@ void lx_eject_device(struct lx_device *dev, enum lx_eject_code code, u32 detail)
 	trace_lx_eject(dev->id, code, detail);
 }
 
-static noinline void lx_slow_run(struct lx_device *dev, u64 cycles)
+/* An op ran longer than those before it, or than the budget. True if than the budget. */
+static bool lx_slow_run(struct lx_device *dev, u32 cycles)
 {
 	u64 budget = lx_budget_cycles(), max = READ_ONCE(dev->max_cycles);
 
 	while (cycles > max && !try_cmpxchg64(&dev->max_cycles, &max, cycles))
 		;
-	WRITE_ONCE(dev->watch, min(max(cycles, max), budget));
+	WRITE_ONCE(dev->watch, min(max_t(u64, cycles, max), budget));
 	if (cycles <= budget)
-		return;
+		return false;
 	atomic64_inc(&dev->overruns);
-	if (++dev->overruns_row >= LX_OVERRUN_LIMIT)
+	return true;
+}
+
+/* Something was unusual about an op, or about one before it: counts events in a row. */
+static noinline void lx_judge(struct lx_piece *piece, u32 cycles, int verdict)
+{
+	struct lx_device *dev = piece->dev;
+	bool overrun = cycles > READ_ONCE(dev->watch) && lx_slow_run(dev, cycles);
+	bool error = verdict & ~LX_PASS;
+
+	dev->overruns_row = overrun ? dev->overruns_row + 1 : 0;
+	dev->errors_row = error ? dev->errors_row + 1 : 0;
+	if (error)
+		this_cpu_inc(piece->counters->errors);
+	if (dev->errors_row >= LX_ERROR_LIMIT)
+		lx_eject_device(dev, LX_EJECT_ERRORS, 0);
+	if (dev->overruns_row >= LX_OVERRUN_LIMIT)
 		lx_eject_device(dev, LX_EJECT_OVERRUN, 0);
 }
 
-static noinline void lx_bad_verdict(struct lx_piece *piece)
-{
-	this_cpu_inc(piece->counters->errors);
-	if (++piece->dev->errors_row >= LX_ERROR_LIMIT)
-		lx_eject_device(piece->dev, LX_EJECT_ERRORS, 0);
-}
-
-static __always_inline void lx_fill(struct lx_io_kern *k, const struct lx_piece *piece,
+static __always_inline void lx_fill(struct lx_io_kern *k, struct lx_piece *piece,
 				    struct kvm_vcpu *vcpu, gpa_t addr, int len, u32 flags)
 {
 	k->io.addr = addr - piece->base;
@@ -185,7 +195,7 @@ static __always_inline void lx_fill(struct lx_io_kern *k, const struct lx_piece 
 	k->io.vcpu = vcpu->vcpu_idx;
 	k->io.flags = flags;
 	k->io.owner = NULL;
-	k->dev = piece->dev;
+	k->piece = piece;
 	k->vcpu = vcpu;
 }
 
@@ -212,32 +222,29 @@ static __always_inline int lx_call(struct lx_piece *piece, struct lx_io_kern *k,
 	struct lx_device *dev = piece->dev;
 	const struct lightexit_ops *ops = rcu_dereference_sched(dev->ops);
 	int (*op)(struct lx_io *io) = write ? ops->write : ops->read;
-	u64 start, cycles;
+	u32 start, cycles;
 	int verdict;
 
-	if (!op)
+	if (unlikely(!op))
 		return LX_PASS;
-	start = get_cycles();
+	start = get_cycles(); /* the low half: LX_BUDGET_US_MAX is far below its wrap */
 	verdict = op(&k->io);
-	cycles = get_cycles() - start;
-	if (unlikely(cycles > READ_ONCE(dev->watch)))
-		lx_slow_run(dev, cycles);
-	else if (unlikely(dev->overruns_row))
-		dev->overruns_row = 0;
-	if (unlikely(verdict & ~1))
-		lx_bad_verdict(piece);
-	else if (unlikely(dev->errors_row))
-		dev->errors_row = 0;
+	cycles = (u32)get_cycles() - start;
+	if (unlikely(cycles > READ_ONCE(dev->watch) || verdict & ~LX_PASS || dev->rows))
+		lx_judge(piece, cycles, verdict);
 	return verdict;
 }
 
-/* Returns 0 if handled, -EOPNOTSUPP if not. @str: NULL, or where a handled element is noted. */
+/*
+ * Returns 0 if handled, -EOPNOTSUPP if not. @str: NULL, or where a handled element
+ * is noted. What is needed after the call comes from @k: a program writes only data.
+ */
 static __always_inline int lx_run(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr,
 				  int len, void *val, bool write, u32 flags, struct lx_string *str)
 {
 	struct lx_io_kern k;
 	int verdict = LX_PASS;
-	enum lx_gate gate;
+	u32 gate;
 
 	lx_fill(&k, piece, vcpu, addr, len, flags);
 	if (write)
@@ -253,15 +260,15 @@ static __always_inline int lx_run(struct lx_piece *piece, struct kvm_vcpu *vcpu,
 	if (likely(verdict == LX_HANDLED)) {
 		this_cpu_inc(piece->counters->handled);
 		if (!write)
-			lx_copy(val, &k.io.data, len);
+			lx_copy(val, &k.io.data, k.io.len);
 		if (str)
 			lx_string_record(str, vcpu, addr, len, val);
 	} else {
 		this_cpu_inc(piece->counters->passed);
 	}
-	trace_lx_access(piece, vcpu->vcpu_idx, write, addr, len, k.io.data, verdict);
+	trace_lx_access(&k, write, verdict);
 	rcu_read_unlock_sched();
-	return likely(verdict == LX_HANDLED) ? 0 : -EOPNOTSUPP;
+	return verdict == LX_HANDLED ? 0 : -EOPNOTSUPP;
 }
 
 /* Port I/O that the emulator does: perhaps one element of a string. */
@@ -286,15 +293,33 @@ static noinline int lx_run_emulated(struct lx_piece *piece, struct kvm_vcpu *vcp
 	return ret;
 }
 
-int lx_dispatch(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr, int len, void *val,
-		bool write)
+static __always_inline int lx_dispatch(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr,
+				       int len, void *val, bool write)
 {
 	if (unlikely(len != 1 && len != 2 && len != 4 && len != 8)) {
 		this_cpu_inc(piece->counters->passed);
 		return -EOPNOTSUPP;
 	}
 	/* KVM's fast path for in and out has the value on its stack; the emulator has not. */
-	if (unlikely(piece->pio && !object_is_on_stack(val)))
+	if (piece->pio && unlikely(!object_is_on_stack(val)))
 		return lx_run_emulated(piece, vcpu, addr, len, val, write);
 	return lx_run(piece, vcpu, addr, len, val, write, 0, NULL);
+}
+
+/* What KVM calls: a guest's read within a piece. Returns 0 if handled. */
+int lx_dispatch_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
+		     void *val)
+{
+	struct lx_piece *piece = container_of(this, struct lx_piece, iodev);
+
+	return lx_dispatch(piece, vcpu, addr, len, val, false);
+}
+
+/* What KVM calls: a guest's write within a piece. Returns 0 if handled. */
+int lx_dispatch_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
+		      const void *val)
+{
+	struct lx_piece *piece = container_of(this, struct lx_piece, iodev);
+
+	return lx_dispatch(piece, vcpu, addr, len, (void *)val, true);
 }

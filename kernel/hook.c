@@ -69,19 +69,6 @@ struct kvm *lx_kvm_of_file(struct file *file)
 	return file->private_data;
 }
 
-static int lx_hook_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
-			void *val)
-{
-	return lx_dispatch(container_of(this, struct lx_piece, iodev), vcpu, addr, len, val, false);
-}
-
-static int lx_hook_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
-			 const void *val)
-{
-	return lx_dispatch(container_of(this, struct lx_piece, iodev), vcpu, addr, len, (void *)val,
-			   true);
-}
-
 /* dev->vm_lock is held. */
 static void lx_piece_unlist(struct lx_piece *piece)
 {
@@ -112,8 +99,8 @@ static void lx_hook_destructor(struct kvm_io_device *this)
 }
 
 static const struct kvm_io_device_ops lx_hook_ops = {
-	.read = lx_hook_read,
-	.write = lx_hook_write,
+	.read = lx_dispatch_read,
+	.write = lx_dispatch_write,
 	.destructor = lx_hook_destructor,
 };
 

@@ -51,8 +51,8 @@ struct lx_counters {
  *            inside rcu_read_lock_sched().
  * @ops:      the programs and their parameters. Readers: rcu_read_lock_sched(),
  *            held until the program returned. Writer: update.
- * @watch:    op run time in cycles from which on lx_slow_run() looks at it
- * @errors_row, @overruns_row: events in a row; racy between CPUs on purpose, a
+ * @watch:    op run time in cycles above which lx_judge() looks at it
+ * @errors_row, @overruns_row, together @rows: events in a row; racy between CPUs on purpose, a
  *            lost count only delays an ejection
  *
  * @counters: per region
@@ -75,10 +75,15 @@ struct lx_counters {
  */
 struct lx_device {
 	enum lx_gate gate;
-	u32 errors_row;
-	u32 overruns_row;
+	u32 watch;
+	union {
+		u32 rows;
+		struct {
+			u16 errors_row;
+			u16 overruns_row;
+		};
+	};
 	struct lightexit_ops __rcu *ops;
-	u64 watch;
 
 	struct lx_counters __percpu *counters;
 	struct xarray strings;
@@ -132,7 +137,7 @@ struct lx_piece {
 /* An access as the kfuncs see it: programs get only @io. Lives on the stack. */
 struct lx_io_kern {
 	struct lx_io io;
-	struct lx_device *dev;
+	struct lx_piece *piece;
 	struct kvm_vcpu *vcpu;
 };
 
@@ -151,8 +156,10 @@ bool lx_hook_is_on(struct lx_device *dev, struct kvm *kvm);
 void lx_hook_count_pieces(struct lx_device *dev, u32 region, u32 *pieces, u32 *shadowed);
 
 /* dispatch.c: ② the call */
-int lx_dispatch(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr, int len, void *val,
-		bool write);
+int lx_dispatch_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
+		     void *val);
+int lx_dispatch_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
+		      const void *val);
 void lx_eject_device(struct lx_device *dev, enum lx_eject_code code, u32 detail);
 void lx_drain(struct lx_device *dev);
 void lx_reopen(struct lx_device *dev);

@@ -59,7 +59,7 @@ __bpf_kfunc u64 lx_muldiv64(u64 a, u64 b, u64 c)
 
 __bpf_kfunc void lx_eject(struct lx_io *io, u32 code)
 {
-	lx_eject_device(lx_io_kern(io)->dev, LX_EJECT_PROGRAM, code);
+	lx_eject_device(lx_io_kern(io)->piece->dev, LX_EJECT_PROGRAM, code);
 }
 
 __bpf_kfunc_end_defs();

@@ -10,9 +10,8 @@
 
 /* ④ One access that reached a device: every one, handled or passed, of a valid length. */
 TRACE_EVENT(lx_access,
-	TP_PROTO(const struct lx_piece *piece, u32 vcpu, bool write, u64 addr, u32 len, u64 data,
-		 int verdict),
-	TP_ARGS(piece, vcpu, write, addr, len, data, verdict),
+	TP_PROTO(const struct lx_io_kern *k, bool write, int verdict),
+	TP_ARGS(k, write, verdict),
 	TP_STRUCT__entry(
 		__field(u32, dev)
 		__field(u32, vcpu)
@@ -25,15 +24,15 @@ TRACE_EVENT(lx_access,
 		__field(bool, pio)
 	),
 	TP_fast_assign(
-		__entry->dev = piece->dev->id;
-		__entry->vcpu = vcpu;
-		__entry->addr = addr;
-		__entry->data = data;
-		__entry->len = len;
+		__entry->dev = k->piece->dev->id;
+		__entry->vcpu = k->io.vcpu;
+		__entry->addr = k->piece->base + k->io.addr;
+		__entry->data = k->io.data;
+		__entry->len = k->io.len;
 		__entry->verdict = verdict;
-		__entry->region = piece->region;
+		__entry->region = k->io.region;
 		__entry->write = write;
-		__entry->pio = piece->pio;
+		__entry->pio = k->piece->pio;
 	),
 	TP_printk("dev=%u vcpu=%u region=%u %s %s addr=0x%llx len=%u data=0x%llx verdict=%s(%d)",
 		  __entry->dev, __entry->vcpu, __entry->region, __entry->pio ? "pio" : "mmio",
