@@ -13,7 +13,7 @@
 
 #include "internal.h"
 
-#define LX_BUDGET_US_MAX 1000000
+#define LX_BUDGET_US_MAX 500000
 
 DEFINE_STATIC_KEY_FALSE(lx_off);
 struct workqueue_struct *lx_wq;
@@ -43,7 +43,7 @@ static const struct kernel_param_ops lx_enable_ops = {
 };
 
 module_param_cb(enable, &lx_enable_ops, NULL, 0644);
-MODULE_PARM_DESC(enable, "Off: every access of every VM passes to its VMM, and nothing can be attached (bool, default on)");
+MODULE_PARM_DESC(enable, "Off: every access passes, nothing can be attached (bool, default on)");
 
 static uint budget_us = 1000;
 
@@ -69,7 +69,7 @@ static const struct kernel_param_ops lx_budget_ops = {
 };
 
 module_param_cb(budget_us, &lx_budget_ops, &budget_us, 0644);
-MODULE_PARM_DESC(budget_us, "Longest run of a program's op in microseconds; a device whose ops overrun it again and again is ejected (1 to 1000000, default 1000)");
+MODULE_PARM_DESC(budget_us, "Longest run of an op in microseconds (1 to 500000, default 1000)");
 
 u64 lx_budget_cycles(void)
 {
