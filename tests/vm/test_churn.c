@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Attach, replace, move and detach while two vCPUs read, write and move strings:
+ * no access is lost or doubled, no string cut, and what left does not answer any more.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "churnvm.h"
+
+#define ATTACH_BOUND_US 200000 /* in the emulated machine; 20,000 on real hardware */
+#define TRACE "/sys/kernel/tracing/"
+
+static struct lx_device *dev, *spare;
+static struct churn_half half;
+static struct vmm *vm;
+
+static void setup(void)
+{
+	struct lx_open_opts opts = { .sz = sizeof(opts) };
+	int err;
+
+	vmt_init();
+	dev = vmt_load(vmt_test_bpf_dir(), "vt_churn");
+	opts.dir = vmt_test_bpf_dir();
+	opts.state_fd = lx_device_fd(dev, LX_FD_STATE);
+	err = lx_device_open("vt_churn2", &opts, &spare);
+	cr_assert_eq(err, 0, "open vt_churn2: %d: %s", err, vmt_log());
+	err = lx_device_load(spare);
+	cr_assert_eq(err, 0, "load vt_churn2: %d: %s", err, vmt_log());
+	memset(&half, 0, sizeof(half));
+	vm = churn_start(dev, &half);
+}
+
+static void teardown(void)
+{
+	vmm_destroy(vm);
+	lx_device_close(dev);
+	lx_device_close(spare);
+}
+
+TestSuite(churn, .init = setup, .fini = teardown);
+
+static void ok(int err, const char *what)
+{
+	cr_assert_eq(err, 0, "%s: %d: %s", what, err, vmt_log());
+}
+
+/* Accesses that programs handled; -1 in @prog or @set: all. */
+static uint64_t handled(int prog, int set, int kind)
+{
+	uint64_t sum = 0;
+
+	for (int p = 0; p < (int)VT_CHURN_PROGS; p++)
+		for (int s = 0; s < (int)VT_CHURN_SETS; s++)
+			for (int k = 0; k < VT_CHURN_KINDS; k++)
+				if ((prog < 0 || p == prog) && (set < 0 || s == set) &&
+				    (kind < 0 || k == kind))
+					sum += __atomic_load_n(&half.st->handled[p][s][k],
+							       __ATOMIC_ACQUIRE);
+	return sum;
+}
+
+static uint64_t exited(int kind)
+{
+	return half.n[0][kind] + half.n[1][kind];
+}
+
+/* From the operation's return on, @prog at @set (-1: all) handles nothing, yet the guest runs. */
+static void check_silent(int prog, int set, const char *what)
+{
+	uint64_t before = handled(prog, set, -1), after;
+
+	churn_wait(vm, 1);
+	after = handled(prog, set, -1);
+	cr_assert_eq(after, before, "%lu accesses were handled after %s had returned",
+		     after - before, what);
+}
+
+static uint64_t timed_attach(void)
+{
+	struct timespec a, b;
+
+	ok(lx_device_set_regions(dev, churn_regions(0), 2), "set regions");
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	vmt_attach(dev, vm);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (uint64_t)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
+}
+
+static void check_splits(void)
+{
+	struct lx_stats s = vmt_stats(dev);
+
+	for (unsigned int i = 0; i < s.n_regions; i++)
+		cr_assert_eq(s.regions[i].string_splits, 0, "region %u: a string was cut", i);
+}
+
+/* Program @prog is in @dev. Returns the attach's time in microseconds. */
+static uint64_t churn_round(int prog)
+{
+	uint64_t us = timed_attach();
+
+	churn_wait(vm, 1);
+	ok(lx_device_replace(dev, vm->fd, spare), "replace");
+	check_silent(prog, -1, "a replace");
+	ok(lx_device_move(dev, vm->fd, churn_regions(1), 2), "move");
+	check_silent(-1, 0, "a move away");
+	check_splits();
+	ok(lx_device_detach(dev), "detach");
+	check_silent(-1, -1, "a detach");
+	return us;
+}
+
+static void check_vcpu(unsigned int i)
+{
+	const struct churn_result *r = &churn_params(vm)->result[i];
+
+	cr_expect_eq(r->bad, 0, "vCPU %u: %lu bad reads, the first of kind %lu: %#lx, not %#lx", i,
+		     r->bad, r->kind, r->got, r->due);
+	cr_expect_eq(half.st->vcpu[i].bad, 0, "vCPU %u: %llu writes out of turn", i,
+		     half.st->vcpu[i].bad);
+	for (int k = 0; k < VT_CHURN_KINDS; k++)
+		cr_expect_eq(half.st->vcpu[i].n[k], r->n[k],
+			     "vCPU %u, kind %d: %llu arrived of %lu", i, k, half.st->vcpu[i].n[k],
+			     r->n[k]);
+}
+
+/* What the guest did is what the programs and the VMM did, and each did its part. */
+static void check_sums(void)
+{
+	unsigned long least = vmt_scale(1000) < 200 ? 200 : vmt_scale(1000);
+
+	for (int k = 0; k < VT_CHURN_KINDS; k++) {
+		uint64_t guest =
+			churn_params(vm)->result[0].n[k] + churn_params(vm)->result[1].n[k];
+		uint64_t bpf = handled(-1, -1, k), vmm = exited(k);
+
+		fprintf(stderr, "# kind %d: %lu = %lu by programs + %lu by the VMM\n", k, guest,
+			bpf, vmm);
+		cr_expect_eq(bpf + vmm, guest, "kind %d: %lu + %lu answers to %lu accesses", k, bpf,
+			     vmm, guest);
+		cr_expect_geq(bpf, least);
+		cr_expect_geq(vmm, least);
+		cr_expect_geq(bpf * 5, guest, "kind %d: programs answered only %lu of %lu", k, bpf,
+			      guest);
+		cr_expect_geq(vmm * 5, guest, "kind %d: the VMM answered only %lu of %lu", k, vmm,
+			      guest);
+	}
+	for (int i = 0; i < 4; i++)
+		cr_expect_gt(handled(i / 2, i % 2, -1), 0, "program %d never ran at set %d", i / 2,
+			     i % 2);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Issue: attach, replace, move, detach 1,000 times each under load. */
+Test(churn, no_access_is_lost_or_doubled)
+{
+	unsigned long rounds = vmt_scale(1000);
+	uint64_t *us = calloc(rounds, sizeof(*us));
+
+	cr_assert_not_null(us);
+	for (unsigned long i = 0; i < rounds; i++)
+		us[i] = churn_round(i % 2);
+	churn_stop(vm);
+	check_vcpu(0);
+	check_vcpu(1);
+	check_sums();
+	qsort(us, rounds, sizeof(*us), by_value);
+	fprintf(stderr, "# attach: median %lu us, longest %lu us\n", us[rounds / 2],
+		us[rounds - 1]);
+	cr_expect_lt(us[rounds / 2], ATTACH_BOUND_US, "the median attach took %lu us",
+		     us[rounds / 2]);
+	free(us);
+}
+
+static void write_file(const char *path, int flags, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags);
+
+	cr_assert_geq(fd, 0, "%s: %m", path);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text), "%s: '%s': %m", path,
+		     text);
+	close(fd);
+}
+
+/* Bus publications by the module since the last call: each has one call_srcu(). */
+static unsigned int publications(void)
+{
+	char *text = malloc(1 << 20), *p = text;
+	unsigned int n = 0;
+	ssize_t len;
+	int fd;
+
+	cr_assert_not_null(text);
+	fd = open(TRACE "instances/lx_churn/trace", O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0, "trace: %m");
+	for (size_t used = 0; (len = read(fd, text + used, (1 << 20) - 1 - used)) >= 0;
+	     used += len) {
+		text[used + (size_t)len] = 0;
+		if (!len)
+			break;
+	}
+	close(fd);
+	while ((p = strstr(p, "caller=lx_"))) {
+		n++;
+		p++;
+	}
+	free(text);
+	write_file(TRACE "instances/lx_churn/trace", O_TRUNC, "\n");
+	return n;
+}
+
+static void watch_publications(void)
+{
+	write_file(TRACE "kprobe_events", O_APPEND,
+		   "p:lxchurn/publish call_srcu caller=$stack0:symbol\n");
+	cr_assert_eq(mkdir(TRACE "instances/lx_churn", 0700), 0, "%m");
+	write_file(TRACE "instances/lx_churn/events/lxchurn/publish/enable", 0, "1\n");
+}
+
+static void unwatch_publications(void)
+{
+	write_file(TRACE "instances/lx_churn/events/lxchurn/publish/enable", 0, "0\n");
+	cr_assert_eq(rmdir(TRACE "instances/lx_churn"), 0, "%m");
+	write_file(TRACE "kprobe_events", O_APPEND, "-:lxchurn/publish\n");
+}
+
+/* Issue: one bus publication per bus and attach; the same holds for a move and a detach. */
+Test(churn, one_publication_per_bus)
+{
+	watch_publications();
+	vmt_attach(dev, vm);
+	cr_expect_eq(publications(), 2, "attach on two buses");
+	ok(lx_device_move(dev, vm->fd, churn_regions(1), 2), "move");
+	cr_expect_eq(publications(), 2, "move on two buses");
+	ok(lx_device_replace(dev, vm->fd, spare), "replace");
+	cr_expect_eq(publications(), 0, "replace");
+	ok(lx_device_move(dev, vm->fd, churn_regions(0), 1), "move");
+	cr_expect_eq(publications(), 2, "move off the MMIO bus");
+	ok(lx_device_move(dev, vm->fd, churn_regions(1), 1), "move");
+	cr_expect_eq(publications(), 1, "move on the port bus");
+	ok(lx_device_detach(dev), "detach");
+	cr_expect_eq(publications(), 1, "detach from the port bus");
+	unwatch_publications();
+	churn_stop(vm);
+	check_vcpu(0);
+	check_vcpu(1);
+}

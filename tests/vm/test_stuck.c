@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * A vCPU that user space holds up inside KVM, in a page fault that nobody answers:
+ * neither other VMs nor its own wait for it, and what it still uses goes later.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lifetime.h"
+
+#define BOUND_MS 2000
+#define PAGE 0x1000UL
+#define PAGE_GPA (VMM_HEAP_GPA + 0x10000)
+#define WORDS 8U
+#define WORD 0x5aa5U
+
+/* The device of another VM, or a second one of this VM's. */
+static struct lx_device *other;
+static pthread_t vcpu0;
+static int uffd;
+
+static void setup(void)
+{
+	const struct lx_region region = { .addr = 0x700, .len = 4, .space = LX_SPACE_PIO };
+
+	life_setup(2);
+	other = vmt_load_at(vmt_test_bpf_dir(), "vt_probe", &region, 1);
+}
+
+static void teardown(void)
+{
+	close(uffd);
+	lx_device_close(other);
+	life_teardown();
+}
+
+TestSuite(stuck, .init = setup, .fini = teardown, .timeout = 120);
+
+static void ioctl_ok(int fd, unsigned long request, void *arg, const char *what)
+{
+	cr_assert_eq(ioctl(fd, request, arg), 0, "%s: %m", what);
+}
+
+/* Takes a page of guest memory away; who touches it waits for resolve(). */
+static void take_page(void)
+{
+	void *page = vmm_mem(vms.vm, PAGE_GPA, PAGE);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)page, .len = PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	cr_assert_geq(uffd, 0, "userfaultfd: %m");
+	ioctl_ok(uffd, UFFDIO_API, &api, "UFFDIO_API");
+	cr_assert_eq(madvise(page, PAGE, MADV_NOHUGEPAGE), 0, "%m");
+	cr_assert_eq(madvise(page, PAGE, MADV_DONTNEED), 0, "%m");
+	ioctl_ok(uffd, UFFDIO_REGISTER, &reg, "UFFDIO_REGISTER");
+}
+
+static void resolve(void)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)vmm_mem(vms.vm, PAGE_GPA, PAGE), .len = PAGE },
+	};
+
+	ioctl_ok(uffd, UFFDIO_ZEROPAGE, &zero, "UFFDIO_ZEROPAGE");
+}
+
+static void *run_vcpu0(void *arg)
+{
+	int *step = arg;
+
+	do {
+		*step = vmm_vcpu_step(&vms.vm->vcpus[0]);
+	} while (*step == VMM_CONTINUE);
+	return NULL;
+}
+
+/* vCPU 0 reads a string, which the program answers, into the missing page. */
+static void get_stuck(int *step)
+{
+	struct pollfd p = { .events = POLLIN };
+	struct vt_probe_state *st = lx_device_state(life.dev, NULL);
+	struct uffd_msg msg;
+
+	take_page();
+	st->data = WORD;
+	vms_add(0, SCRIPT_REP_INS, 2, VMS_PORT, PAGE_GPA, WORDS);
+	vms_add(1, SCRIPT_IN, 4, VMS_PORT, 0, 1);
+	vms_add(1, SCRIPT_WRITE, 8, VMS_MMIO, 1, 1);
+	vms_load();
+	cr_assert_eq(pthread_create(&vcpu0, NULL, run_vcpu0, step), 0);
+	p.fd = uffd;
+	cr_assert_eq(poll(&p, 1, 20000), 1, "no page fault");
+	cr_assert_eq(read(uffd, &msg, sizeof(msg)), (ssize_t)sizeof(msg), "%m");
+	cr_assert_eq(msg.event, UFFD_EVENT_PAGEFAULT);
+	cr_assert_eq(st->n, WORDS, "the program was asked %llu times for the string", st->n);
+}
+
+static void get_unstuck(const int *step)
+{
+	const uint16_t *words = vmm_mem(vms.vm, PAGE_GPA, PAGE);
+
+	cr_assert_neq(pthread_tryjoin_np(vcpu0, NULL), 0, "vCPU 0 did not wait");
+	resolve();
+	pthread_join(vcpu0, NULL);
+	cr_assert_eq(*step, VMM_EXITED, "vCPU 0 ended with %d", *step);
+	for (unsigned int i = 0; i < WORDS; i++)
+		cr_expect_eq(words[i], WORD, "word %u: %#x", i, words[i]);
+}
+
+/* The VM's other vCPU runs: a port and an MMIO access. */
+static void use_vcpu1(bool by_program)
+{
+	const struct vt_probe_state *st = lx_device_state(life.dev, NULL);
+	uint64_t calls = st->n, exits = vms_count().accesses;
+	struct vmm_vcpu *vcpu = &vms.vm->vcpus[1];
+	int step;
+
+	cr_assert_eq(vmm_vcpu_reset(vcpu, VMM_GUEST_GPA), 0);
+	do {
+		step = vmm_vcpu_step(vcpu);
+	} while (step == VMM_CONTINUE);
+	cr_assert_eq(step, VMM_EXITED);
+	cr_assert_eq(st->n - calls, by_program ? 2 : 0);
+	cr_assert_eq(vms_count().accesses - exits, by_program ? 0 : 2);
+}
+
+/* What the calls of a test took, the longest. */
+static void within_bound(uint64_t start, const char *what)
+{
+	uint64_t ms = life_ms() - start;
+
+	fprintf(stderr, "# %s: %lu ms\n", what, ms);
+	cr_expect_lt(ms, BOUND_MS, "%s took %lu ms beside a stuck vCPU", what, ms);
+}
+
+Test(stuck, neither_other_vms_nor_its_own_wait)
+{
+	const struct vmm_opts opts = { .vcpus = 1 };
+	struct vmm *vm;
+	uint64_t start;
+	int step = -1, refs;
+
+	cr_assert_eq(vmm_create(&opts, &vm), 0);
+	refs = vmt_module_refs();
+	vmt_attach(life.dev, vms.vm);
+	get_stuck(&step);
+
+	start = life_ms();
+	vmt_attach(other, vm);
+	life_ok(lx_device_detach(other), "detach");
+	within_bound(start, "attach and detach of another VM");
+
+	start = life_ms();
+	life_ok(lx_device_detach(life.dev), "detach");
+	within_bound(start, "detach");
+	use_vcpu1(false);
+	start = life_ms();
+	vmt_attach(life.dev, vms.vm);
+	within_bound(start, "attach");
+	use_vcpu1(true);
+	life_ok(lx_device_detach(life.dev), "detach");
+
+	usleep(500000);
+	cr_expect_gt(vmt_module_refs(), refs,
+		     "the stuck vCPU holds nothing: was it in KVM's SRCU?");
+	get_unstuck(&step);
+	vmt_wait_module_refs(refs);
+	vmm_destroy(vm);
+}
+
+struct slot_call {
+	struct kvm_userspace_memory_region slot;
+	pid_t tid;
+	int err;
+};
+
+static void *add_slot(void *arg)
+{
+	struct slot_call *call = arg;
+
+	__atomic_store_n(&call->tid, gettid(), __ATOMIC_RELEASE);
+	call->err = ioctl(vms.vm->fd, KVM_SET_USER_MEMORY_REGION, &call->slot) ? -errno : 0;
+	return NULL;
+}
+
+/* Sleeps in the kernel: KVM waits for the stuck vCPU, with the VM's slots_lock held. */
+static void wait_asleep(const struct slot_call *call)
+{
+	char path[64];
+	const char *state;
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
+			 __atomic_load_n(&call->tid, __ATOMIC_ACQUIRE));
+		state = strrchr(vmt_read_file(path), ')');
+		if (state && state[2] == 'D')
+			return;
+		usleep(10000);
+	}
+	cr_assert_fail("KVM_SET_USER_MEMORY_REGION does not wait");
+}
+
+Test(stuck, locked_slots_leave_what_passes)
+{
+	struct slot_call call = {
+		.slot = { .slot = 7, .guest_phys_addr = 0x40000000, .memory_size = PAGE },
+	};
+	int step = -1, refs = vmt_module_refs();
+	pthread_t slots;
+	uint64_t start;
+
+	call.slot.userspace_addr = (uintptr_t)mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+						   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	vmt_attach(life.dev, vms.vm);
+	get_stuck(&step);
+	cr_assert_eq(pthread_create(&slots, NULL, add_slot, &call), 0);
+	wait_asleep(&call);
+
+	start = life_ms();
+	cr_expect_eq(lx_device_attach(other, vms.vm->fd), -EBUSY);
+	within_bound(start, "refused attach");
+	start = life_ms();
+	life_ok(lx_device_detach(life.dev), "detach");
+	within_bound(start, "detach");
+	use_vcpu1(false);
+	usleep(1500000); /* the module's retry has come by */
+	cr_expect_gt(vmt_module_refs(), refs, "nothing is left on the buses");
+	use_vcpu1(false);
+
+	get_unstuck(&step);
+	pthread_join(slots, NULL);
+	cr_assert_eq(call.err, 0, "KVM_SET_USER_MEMORY_REGION: %d", call.err);
+	vmt_wait_module_refs(refs);
+	vmt_attach(life.dev, vms.vm);
+	vmt_attach(other, vms.vm);
+	use_vcpu1(true);
+	life_ok(lx_device_detach(other), "detach");
+	life_ok(lx_device_detach(life.dev), "detach");
+}
