@@ -88,7 +88,7 @@ struct lx_device {
 	struct lx_counters __percpu *counters;
 	struct xarray strings;
 
-	spinlock_t vm_lock;
+	spinlock_t vm_lock; /* protects kvm and pieces */
 	struct kvm *kvm;
 	struct module *kvm_module;
 	struct list_head pieces;

@@ -26,6 +26,7 @@
 #define LX_OPS_SIZE_V0 sizeof(struct lightexit_ops)
 
 LIST_HEAD(lx_devices);
+/* Protects lx_devices. Innermost of the mutexes; never held while waiting for anything. */
 DEFINE_MUTEX(lx_devices_lock);
 static DEFINE_IDA(lx_ids);
 
@@ -101,24 +102,27 @@ static int lx_check_member(const struct btf_type *t, const struct btf_member *me
 	return 0;
 }
 
-#define LX_COPY_MEMBER(_m)                                    \
-	case offsetof(struct lightexit_ops, _m):              \
-		memcpy(&ops->_m, &from->_m, sizeof(ops->_m)); \
-		return 1
+#define LX_MEMBER(_m) { offsetof(struct lightexit_ops, _m), sizeof_field(struct lightexit_ops, _m) }
+
+/* The members that are data: copied as they are, and checked by lx_validate(). */
+static const struct {
+	u32 offset;
+	u32 size;
+} lx_data_members[] = {
+	LX_MEMBER(sz),	       LX_MEMBER(flags),   LX_MEMBER(vm_fd),
+	LX_MEMBER(nr_regions), LX_MEMBER(regions), LX_MEMBER(name),
+};
 
 static int lx_init_member(const struct btf_type *t, const struct btf_member *member, void *kdata,
 			  const void *udata)
 {
-	const struct lightexit_ops *from = udata;
-	struct lightexit_ops *ops = kdata;
+	u32 i, offset = __btf_member_bit_offset(t, member) / 8;
 
-	switch (__btf_member_bit_offset(t, member) / 8) {
-		LX_COPY_MEMBER(sz);
-		LX_COPY_MEMBER(flags);
-		LX_COPY_MEMBER(vm_fd);
-		LX_COPY_MEMBER(nr_regions);
-		LX_COPY_MEMBER(regions);
-		LX_COPY_MEMBER(name);
+	for (i = 0; i < ARRAY_SIZE(lx_data_members); i++) {
+		if (lx_data_members[i].offset != offset)
+			continue;
+		memcpy(kdata + offset, udata + offset, lx_data_members[i].size);
+		return 1;
 	}
 	return 0;
 }

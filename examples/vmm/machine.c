@@ -187,7 +187,11 @@ static int set_sregs(struct vmm_vcpu *vcpu)
 		.l = 1,
 		.g = 1,
 	};
-	s.ds = s.es = s.fs = s.gs = s.ss = data;
+	s.ds = data;
+	s.es = data;
+	s.fs = data;
+	s.gs = data;
+	s.ss = data;
 	s.tr = (struct kvm_segment){
 		.limit = 0x67,
 		.selector = TSS_SELECTOR,
@@ -334,7 +338,8 @@ int vmm_create(const struct vmm_opts *opts, struct vmm **out)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return vmm_error(-ENOMEM, "machine");
-	vm->kvm_fd = vm->fd = -1;
+	vm->kvm_fd = -1;
+	vm->fd = -1;
 	vm->devs[VMM_MAX_DEVS].index = VMM_MAX_DEVS;
 	err = create_vm(vm, opts->irqchip);
 	if (!err)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * For the lab only: KVM on PREEMPT_RT refuses to load where the CPU does not advertise a constant TSC,
- * and QEMU's emulation does not, although its TSC is constant. Sets the bit before kvm is loaded.
+ * For the lab only: KVM on PREEMPT_RT refuses to load where the CPU does not advertise a constant
+ * TSC, and QEMU's emulation does not, although its TSC is constant. Sets the bit before kvm is
+ * loaded.
  */
 #include <linux/module.h>
 #include <asm/cpufeature.h>

@@ -25,9 +25,9 @@ static void load_probe(const struct lx_region *regions, unsigned int n)
 
 static void teardown(void)
 {
+	vms_teardown();
 	lx_device_close(probe);
 	probe = NULL;
-	vms_teardown();
 }
 
 TestSuite(regions, .init = vms_setup, .fini = teardown, .timeout = 120);
@@ -74,7 +74,7 @@ Test(regions, eight_on_both_buses)
 	}
 }
 
-/* KVM's PIT is at 0x40, 4 ports. 8254: 0x43 is the control word, 0xe2 latches counter 0's status. */
+/* KVM's PIT: 4 ports from 0x40. 8254: 0x43 is the control word, 0xe2 latches counter 0's status. */
 #define PIT 0x40U
 #define PIT_LEN 4U
 #define PIT_CONTROL 0x43U
