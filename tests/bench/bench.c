@@ -181,6 +181,7 @@ static void print_header(const struct config *c)
 {
 	printf("%-20s %-5s %-5s %3s  %-8s %9s %11s %12s\n", "CASE", "SPACE", "OP", "LEN", "PATH",
 	       "ACCESSES", "HEAVY EXITS", c->unit.instructions ? "INSTRUCTIONS" : "NS");
+	fflush(stdout);
 }
 
 static void print_row(const struct bench_row *r)
