@@ -35,6 +35,7 @@ static const struct bench_case cases[] = {
 	{ "struct_ops.call", LX_SPACE_PIO, BENCH_OUT32, 4, LXBENCH_NOP,
 	  1U << PATH_KERNEL_C | 1U << PATH_BPF },
 };
+
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 #define N_ROWS (N_CASES * PATH_COUNT)
 

@@ -308,7 +308,7 @@ static int __init lxbench_init(void)
 static void __exit lxbench_exit(void)
 {
 	misc_deregister(&lxbench_misc);
-	synchronize_rcu_tasks(); /* a destructor that put the module last may not have returned yet */
+	synchronize_rcu_tasks(); /* the last destructor may not have returned yet */
 }
 
 module_init(lxbench_init);
