@@ -22,7 +22,7 @@ const struct lx_region *churn_regions(unsigned int set)
 static uint64_t answer(struct churn_half *half, struct vmm_vcpu *vcpu, bool pio, uint64_t off,
 		       uint32_t len, const uint64_t *write)
 {
-	uint32_t kind = vt_churn_kind(pio, off, write != NULL);
+	uint32_t kind = vt_churn_kind(pio, off, !!write);
 	struct vt_churn_vcpu *v = &half->st->vcpu[vcpu->index];
 
 	__atomic_fetch_add(&half->n[off / VT_CHURN_SET & 1][kind], 1, __ATOMIC_RELAXED);

@@ -33,7 +33,7 @@ enum vt_churn_kind {
 	VT_CHURN_KINDS,
 };
 
-/* What the @n-th element of a vCPU's input strings reads: never 0, which KVM gives for a cut one. */
+/* What the @n-th element of a vCPU's input strings reads: never 0, which a cut one gets. */
 static inline __u64 vt_churn_word(__u64 n)
 {
 	return 0x8000 | (n & 0x7fff);
