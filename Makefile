@@ -73,7 +73,7 @@ lab: lab-setup
 
 lint: lab-setup
 	$(Q)$(call LAB_MAKE,stable) lab-module SPARSE=1
-	$(Q)lab/enter tests/lint.sh
+	$(Q)$(SUITES) lint
 
 check check-quick: lab
 	$(Q)$(SUITES) $@

@@ -16,7 +16,7 @@ run_suite() {
 	case $1 in
 	lab) lab/selftest ;;
 	unit) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/unit check ;;
-	lint) lab/enter tests/lint.sh ;;
+	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
