@@ -3,18 +3,14 @@
  * Attach, replace, move and detach while two vCPUs read, write and move strings:
  * no access is lost or doubled, no string cut, and what left does not answer any more.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "churnvm.h"
 
 #define ATTACH_BOUND_US 200000 /* in the emulated machine; 20,000 on real hardware */
-#define TRACE "/sys/kernel/tracing/"
 
 static struct lx_device *dev, *spare;
 static struct churn_half half;
@@ -183,78 +179,4 @@ Test(churn, no_access_is_lost_or_doubled)
 	cr_expect_lt(us[rounds / 2], ATTACH_BOUND_US, "the median attach took %lu us",
 		     us[rounds / 2]);
 	free(us);
-}
-
-static void write_file(const char *path, int flags, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | flags);
-
-	cr_assert_geq(fd, 0, "%s: %m", path);
-	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text), "%s: '%s': %m", path,
-		     text);
-	close(fd);
-}
-
-/* Bus publications by the module since the last call: each has one call_srcu(). */
-static unsigned int publications(void)
-{
-	char *text = malloc(1 << 20), *p = text;
-	unsigned int n = 0;
-	ssize_t len;
-	int fd;
-
-	cr_assert_not_null(text);
-	fd = open(TRACE "instances/lx_churn/trace", O_RDONLY | O_CLOEXEC);
-	cr_assert_geq(fd, 0, "trace: %m");
-	for (size_t used = 0; (len = read(fd, text + used, (1 << 20) - 1 - used)) >= 0;
-	     used += len) {
-		text[used + (size_t)len] = 0;
-		if (!len)
-			break;
-	}
-	close(fd);
-	while ((p = strstr(p, "caller=lx_"))) {
-		n++;
-		p++;
-	}
-	free(text);
-	write_file(TRACE "instances/lx_churn/trace", O_TRUNC, "\n");
-	return n;
-}
-
-static void watch_publications(void)
-{
-	write_file(TRACE "kprobe_events", O_APPEND,
-		   "p:lxchurn/publish call_srcu caller=$stack0:symbol\n");
-	cr_assert_eq(mkdir(TRACE "instances/lx_churn", 0700), 0, "%m");
-	write_file(TRACE "instances/lx_churn/events/lxchurn/publish/enable", 0, "1\n");
-}
-
-static void unwatch_publications(void)
-{
-	write_file(TRACE "instances/lx_churn/events/lxchurn/publish/enable", 0, "0\n");
-	cr_assert_eq(rmdir(TRACE "instances/lx_churn"), 0, "%m");
-	write_file(TRACE "kprobe_events", O_APPEND, "-:lxchurn/publish\n");
-}
-
-/* Issue: one bus publication per bus and attach; the same holds for a move and a detach. */
-Test(churn, one_publication_per_bus)
-{
-	watch_publications();
-	vmt_attach(dev, vm);
-	cr_expect_eq(publications(), 2, "attach on two buses");
-	ok(lx_device_move(dev, vm->fd, churn_regions(1), 2), "move");
-	cr_expect_eq(publications(), 2, "move on two buses");
-	ok(lx_device_replace(dev, vm->fd, spare), "replace");
-	cr_expect_eq(publications(), 0, "replace");
-	ok(lx_device_move(dev, vm->fd, churn_regions(0), 1), "move");
-	cr_expect_eq(publications(), 2, "move off the MMIO bus");
-	ok(lx_device_move(dev, vm->fd, churn_regions(1), 1), "move");
-	cr_expect_eq(publications(), 1, "move on the port bus");
-	ok(lx_device_detach(dev), "detach");
-	cr_expect_eq(publications(), 1, "detach from the port bus");
-	unwatch_publications();
-	churn_stop(vm);
-	check_vcpu(0);
-	check_vcpu(1);
 }

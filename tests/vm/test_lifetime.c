@@ -311,7 +311,8 @@ static unsigned int bpf_objects(void)
 	       count_ids(bpf_link_get_next_id);
 }
 
-static const char *const slabs[] = { "64", "96", "128", "192", "256", "512", "1k", "2k", "4k" };
+static const char *const slabs[] = { "8",   "16",  "32",  "64", "96", "128",
+				     "192", "256", "512", "1k", "2k", "4k" };
 #define N_SLABS (sizeof(slabs) / sizeof(slabs[0]))
 
 /* Objects in use of the sizes that the module asks for, charged to a cgroup as all of its are. */

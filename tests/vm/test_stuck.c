@@ -249,3 +249,55 @@ Test(stuck, locked_slots_leave_what_passes)
 	life_ok(lx_device_detach(other), "detach");
 	life_ok(lx_device_detach(life.dev), "detach");
 }
+
+/* @pio port and @mmio MMIO regions for the second device, at @page apart from others. */
+static unsigned int fill(struct lx_region *r, unsigned int pio, unsigned int mmio,
+			 unsigned int page)
+{
+	for (unsigned int i = 0; i < pio + mmio; i++) {
+		bool port = i < pio;
+
+		r[i] = (struct lx_region){
+			.addr = port ? 0x700 + page * 0x100 + i * 8 :
+				       0xfd000000 + page * PAGE + i * 8,
+			.len = 4,
+			.space = port ? LX_SPACE_PIO : LX_SPACE_MMIO,
+		};
+	}
+	return pio + mmio;
+}
+
+/*
+ * Attaches, moves and detaches the second device on the stuck VM. Each bus that is
+ * published holds the module until KVM's SRCU lets the old one go: not before the
+ * vCPU is unstuck. The map and the device hold it, too.
+ */
+static void check_publications(unsigned int pio, unsigned int mmio)
+{
+	int buses = !!pio + !!mmio, refs = vmt_module_refs();
+	struct lx_region r[LX_MAX_REGIONS];
+
+	life_ok(lx_device_set_regions(other, r, fill(r, pio, mmio, 0)), "set regions");
+	vmt_attach(other, vms.vm);
+	cr_expect_eq(vmt_module_refs() - refs, 2 + buses, "attach: %u + %u regions", pio, mmio);
+	life_ok(lx_device_move(other, vms.vm->fd, r, fill(r, pio, mmio, 1)), "move");
+	vmt_wait_module_refs(refs + 2 + 2 * buses);
+	life_ok(lx_device_detach(other), "detach");
+	vmt_wait_module_refs(refs + 1 + 3 * buses);
+}
+
+/* Issue: one bus publication per bus and attach. */
+Test(stuck, one_publication_per_bus)
+{
+	int step = -1, refs = vmt_module_refs();
+
+	vmt_attach(life.dev, vms.vm);
+	get_stuck(&step);
+	check_publications(1, 0);
+	check_publications(8, 0);
+	check_publications(0, 3);
+	check_publications(4, 4);
+	get_unstuck(&step);
+	life_ok(lx_device_detach(life.dev), "detach");
+	vmt_wait_module_refs(refs);
+}
