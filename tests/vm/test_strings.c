@@ -26,9 +26,9 @@ static void attach_probe(int verdict)
 
 static void teardown(void)
 {
+	vms_teardown();
 	lx_device_close(probe);
 	probe = NULL;
-	vms_teardown();
 }
 
 TestSuite(strings, .init = vms_setup, .fini = teardown, .timeout = 120);
@@ -150,9 +150,11 @@ Test(strings, handled_output)
 	vms_add(0, SCRIPT_REP_OUTS, 4, VMS_PORT + 4, VMM_HEAP_GPA, 200);
 	vms_run();
 	cr_assert_eq(st->n, 200);
-	for (unsigned int i = 0; i < 200; i++)
-		cr_assert(st->seen[i].data == 0x81000000 + i && st->seen[i].addr == 4 &&
-				  st->seen[i].len == 4 && st->seen[i].write,
-			  "element %u is %#llx", i, st->seen[i].data);
+	for (unsigned int i = 0; i < 200; i++) {
+		const struct vt_seen *s = &st->seen[i];
+
+		cr_assert(s->data == 0x81000000 + i && s->addr == 4 && s->len == 4 && s->write,
+			  "element %u is %#llx", i, s->data);
+	}
 	cr_expect_eq(vms_count().accesses, 0);
 }

@@ -30,18 +30,18 @@ static struct vmm_pmtimer *pmt;
 static void setup(void)
 {
 	vms_setup();
-	vmt_set_param("budget_us", "1000000");
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 }
 
 static void teardown(void)
 {
-	lx_device_close(dev);
-	dev = NULL;
-	vms_teardown();
+	vms_teardown(); /* first: vCPUs use the rest, if the test failed */
 	vmm_hpet_free(hpet);
 	vmm_pmtimer_free(pmt);
+	lx_device_close(dev);
 	hpet = NULL;
 	pmt = NULL;
+	dev = NULL;
 	vmt_set_param("budget_us", "1000");
 }
 
@@ -51,7 +51,7 @@ static void make_vcpus(unsigned int vcpus)
 {
 	teardown();
 	vms_create(&(struct vmm_opts){ .vcpus = vcpus });
-	vmt_set_param("budget_us", "1000000");
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 }
 
 static void make_hpet(enum lx_clock clock)
@@ -95,7 +95,7 @@ static void expect_handled(uint64_t n)
 	cr_expect_eq(s.regions[0].handled, n, "%lu handled of %lu", s.regions[0].handled, n);
 }
 
-/* HPET 2.3.4: a period of 10,000,000 fs; vendor 8086, legacy and 64-bit capable, 3 timers, rev. 1. */
+/* HPET 2.3.4: 10,000,000 fs; vendor 8086, legacy and 64-bit capable, 3 timers, revision 1. */
 #define CAP_VALUE 0x009896808086a201ULL
 #define COUNTER_VALUE 0xfedcba9876543210ULL
 
@@ -176,7 +176,9 @@ Test(values, hpet_of_the_vmm_is_the_same)
 /* a * b / c, exactly. */
 static uint64_t muldiv(uint64_t a, uint64_t b, uint64_t c)
 {
-	return (uint64_t)((unsigned __int128)a * b / c);
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)(product / c);
 }
 
 /* Whether @val may be the bytes at @off of a counter that went from @lo to @hi. */

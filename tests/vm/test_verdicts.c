@@ -34,14 +34,14 @@ static void setup(void)
 {
 	vms_setup();
 	vmt_set_param("enable", "Y");
-	vmt_set_param("budget_us", "1000000");
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 }
 
 static void teardown(void)
 {
+	vms_teardown();
 	lx_device_close(probe);
 	probe = NULL;
-	vms_teardown();
 	vmt_set_param("budget_us", "1000");
 	vmt_set_param("enable", "Y");
 }

@@ -37,14 +37,14 @@ static void trace_write(const char *file, const char *text)
 static void setup(void)
 {
 	vms_setup();
-	vmt_set_param("budget_us", "1000000");
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 }
 
 static void teardown(void)
 {
+	vms_teardown();
 	lx_device_close(dev);
 	dev = NULL;
-	vms_teardown();
 	rmdir(TRACE);
 	vmt_set_param("budget_us", "1000");
 }
@@ -75,15 +75,16 @@ struct line {
 static bool parse_access(const char *text, struct line *l)
 {
 	const char *p = strstr(text, "lx_access: ");
+	int n;
 
 	if (!p)
 		return false;
-	cr_assert_eq(sscanf(p,
-			    "lx_access: dev=%u vcpu=%u region=%u %7s %7s addr=%lx len=%u data=%lx "
-			    "verdict=%15[a-z](%d)",
-			    &l->dev, &l->vcpu, &l->region, l->bus, l->dir, &l->addr, &l->len,
-			    &l->data, l->verdict, &l->code),
-		     10, "cannot read: %s", p);
+	n = sscanf(p,
+		   "lx_access: dev=%u vcpu=%u region=%u %7s %7s addr=%lx len=%u data=%lx "
+		   "verdict=%15[a-z](%d)",
+		   &l->dev, &l->vcpu, &l->region, l->bus, l->dir, &l->addr, &l->len, &l->data,
+		   l->verdict, &l->code);
+	cr_assert_eq(n, 10, "cannot read: %s", p);
 	return true;
 }
 

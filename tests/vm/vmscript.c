@@ -153,10 +153,10 @@ struct vmm_count vms_count(void)
 void vms_saw(unsigned int i, bool write, uint32_t space, uint64_t addr, uint32_t len, uint64_t val)
 {
 	const struct vms_access *a = &vms.log[i];
+	bool same = a->write == write && a->space == space && a->addr == addr && a->len == len;
 
 	cr_assert_lt(i, vms.n, "only %u accesses reached the VMM", vms.n);
-	cr_expect(a->write == write && a->space == space && a->addr == addr && a->len == len &&
-			  a->val == val,
+	cr_expect(same && a->val == val,
 		  "access %u: %s bus %u addr %#lx len %u val %#lx, not %s bus %u %#lx %u %#lx", i,
 		  a->write ? "write" : "read", a->space, a->addr, a->len, a->val,
 		  write ? "write" : "read", space, addr, len, val);
