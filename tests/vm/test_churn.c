@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <criterion/logging.h>
+
 #include "churnvm.h"
 
 #define ATTACH_BOUND_US 200000 /* in the emulated machine; 20,000 on real hardware */
@@ -102,7 +104,7 @@ static uint64_t churn_round(int prog)
 {
 	uint64_t us = timed_attach();
 
-	churn_wait(vm, 1);
+	churn_wait(vm, 2);
 	ok(lx_device_replace(dev, vm->fd, spare), "replace");
 	check_silent(prog, -1, "a replace");
 	ok(lx_device_move(dev, vm->fd, churn_regions(1), 2), "move");
@@ -137,8 +139,7 @@ static void check_sums(void)
 			churn_params(vm)->result[0].n[k] + churn_params(vm)->result[1].n[k];
 		uint64_t bpf = handled(-1, -1, k), vmm = exited(k);
 
-		fprintf(stderr, "# kind %d: %lu = %lu by programs + %lu by the VMM\n", k, guest,
-			bpf, vmm);
+		cr_log_info("kind %d: %lu = %lu by programs + %lu by the VMM", k, guest, bpf, vmm);
 		cr_expect_eq(bpf + vmm, guest, "kind %d: %lu + %lu answers to %lu accesses", k, bpf,
 			     vmm, guest);
 		cr_expect_geq(bpf, least);
@@ -174,8 +175,7 @@ Test(churn, no_access_is_lost_or_doubled)
 	check_vcpu(1);
 	check_sums();
 	qsort(us, rounds, sizeof(*us), by_value);
-	fprintf(stderr, "# attach: median %lu us, longest %lu us\n", us[rounds / 2],
-		us[rounds - 1]);
+	cr_log_info("attach: median %lu us, longest %lu us", us[rounds / 2], us[rounds - 1]);
 	cr_expect_lt(us[rounds / 2], ATTACH_BOUND_US, "the median attach took %lu us",
 		     us[rounds / 2]);
 	free(us);

@@ -18,6 +18,8 @@
 #include <linux/bpf.h>
 
 #include "churnvm.h"
+#include <criterion/logging.h>
+
 #include "lifetime.h"
 #include "vmraw.h"
 
@@ -193,7 +195,7 @@ Test(lifetime, vmm_killed)
 	unsigned long n = vmt_scale(200);
 	unsigned int seed = (unsigned int)life_ms();
 
-	fprintf(stderr, "# seed %u\n", seed);
+	cr_log_info("seed %u", seed);
 	srandom(seed);
 	for (unsigned long i = 0; i < n; i++)
 		kill_vmm_after(random() % (i % 4 ? 50000 : 1000000), i % 4);

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <criterion/logging.h>
+
 #include "lifetime.h"
 
 #define BOUND_MS 2000
@@ -141,7 +143,7 @@ static void within_bound(uint64_t start, const char *what)
 {
 	uint64_t ms = life_ms() - start;
 
-	fprintf(stderr, "# %s: %lu ms\n", what, ms);
+	cr_log_info("%s: %lu ms", what, ms);
 	cr_expect_lt(ms, BOUND_MS, "%s took %lu ms beside a stuck vCPU", what, ms);
 }
 
