@@ -107,7 +107,7 @@ void lx_strings_free(struct lx_device *dev)
 }
 
 /**
- * lx_drain() - end all use of a device's programs but LX_GATE_FINISH's none
+ * lx_drain() - end all use of a device's programs, without cutting a string
  * @dev: its gate is open, or was left at LX_GATE_FINISH by an ejection
  *
  * When it returns no vCPU is in the program nor between two elements of a

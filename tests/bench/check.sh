@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # check.sh RESULTS.json REPEAT.json LOG: holds the results of two runs, and what the first one
 # printed, against the limits at the end, which are instructions per access on the stable kernel:
-# what docs/speed.md explains, and one per cent. One "ok" or "not ok" line each, then "N passed,
+# what docs/speed.md explains, and one to five per cent. One "ok" or "not ok" line each, then "N passed,
 # N failed, N skipped".
 set -u
 results=$1 repeat=$2 log=$3
