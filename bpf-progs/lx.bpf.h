@@ -25,16 +25,22 @@
 /* The state in an LX_STATE_MAP; never NULL in practice, but the verifier asks. */
 #define lx_state_of(_map) bpf_map_lookup_elem(&(_map), &(__u32){ 0 })
 
-/* True if the VMM published a state that this program understands. */
-static inline bool lx_state_valid(const struct lx_state *st)
+/* lx_read_begin() of a state that is live; false: pass. */
+static inline bool lx_read_live(const struct lx_state *st, __u32 *seq)
 {
-	return st->magic == LX_STATE_MAGIC && st->abi == LX_STATE_ABI;
+	return lx_read_begin(st, seq) && lx_state_live(st);
 }
 
-/* Now, by a state's clock. */
+/* Now, by a clock. */
 static inline __u64 lx_clock_ns(struct lx_io *io, __u32 clock)
 {
 	return clock == LX_CLOCK_KVM ? lx_kvmclock_ns(io) : lx_monotonic_ns();
+}
+
+/* Device time now; less than 0 if the clock was set back before the epoch: pass. */
+static inline __s64 lx_device_ns(struct lx_io *io, const struct lx_state *st)
+{
+	return (__s64)(lx_clock_ns(io, st->clock) - st->epoch_ns);
 }
 
 #endif /* LX_BPF_H */

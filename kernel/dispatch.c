@@ -3,7 +3,8 @@
  * lightexit ②: builds struct lx_io for one access, calls the device's op ③ and
  * carries out its verdict ④. See docs/path.md.
  *
- * Context: the vCPU's thread, in KVM's exit handler, inside kvm->srcu.
+ * Context: the vCPU's thread, in KVM's exit handler, inside kvm->srcu. The timer
+ * op's: see timer.c.
  *
  * Strings. KVM asks the bus once for each element of a `rep ins`, and if it gets
  * no answer for an element after the first it gives the guest zeros. So while a
@@ -108,7 +109,7 @@ void lx_strings_free(struct lx_device *dev)
 
 /**
  * lx_drain() - end all use of a device's programs, without cutting a string
- * @dev: its gate is open, or was left at LX_GATE_FINISH by an ejection
+ * @dev: @phase is held. If its gate is closed, it was drained, and programs may be gone
  *
  * When it returns no vCPU is in the program nor between two elements of a
  * string, and every access passes. The caller holds the VM. It does not wait for
@@ -121,6 +122,9 @@ void lx_drain(struct lx_device *dev)
 	unsigned long idx;
 	bool cut = false;
 
+	lockdep_assert_held(&dev->phase);
+	if (dev->gate == LX_GATE_CLOSED)
+		return;
 	WRITE_ONCE(dev->gate, LX_GATE_FINISH);
 	synchronize_rcu_expedited();
 	xa_for_each(&dev->strings, idx, str) {
@@ -137,6 +141,8 @@ void lx_drain(struct lx_device *dev)
 /* Undoes lx_drain(), unless the device was ejected meanwhile. */
 void lx_reopen(struct lx_device *dev)
 {
+	if (READ_ONCE(dev->eject)) /* from here on only a timer's last retry can eject it */
+		return;
 	/* Who sees the gate open sees the pieces that left, too. */
 	smp_store_release(&dev->gate, LX_GATE_OPEN);
 	smp_mb(); /* pairs with cmpxchg(&dev->eject) */
@@ -152,51 +158,52 @@ void lx_eject_device(struct lx_device *dev, enum lx_eject_code code, u32 detail)
 	WRITE_ONCE(dev->eject_detail, detail);
 	cmpxchg(&dev->gate, LX_GATE_OPEN, LX_GATE_FINISH);
 	trace_lx_eject(dev->id, code, detail);
+	refcount_inc(&dev->refs);
+	queue_work(lx_wq, &dev->ejected);
 }
 
-/* An op ran longer than those before it, or than the budget. True if than the budget. */
-static bool lx_slow_run(struct lx_device *dev, u32 cycles)
+/* The longest run so far, with this one. */
+static u64 lx_longest_run(struct lx_device *dev, u32 cycles)
 {
-	u64 budget = lx_budget_cycles(), max = READ_ONCE(dev->max_cycles);
+	u64 max = READ_ONCE(dev->max_cycles);
 
 	while (cycles > max && !try_cmpxchg64(&dev->max_cycles, &max, cycles))
 		;
-	WRITE_ONCE(dev->watch, min(max_t(u64, cycles, max), budget));
-	if (cycles <= budget)
-		return false;
-	atomic64_inc(&dev->overruns);
-	return true;
+	return max_t(u64, cycles, max);
 }
 
 /* Something was unusual about an op, or about one before it: counts events in a row. */
-static noinline void lx_judge(struct lx_piece *piece, u32 cycles, int verdict)
+static noinline void lx_judge(struct lx_piece *piece, u32 cycles, bool error)
 {
 	struct lx_device *dev = piece->dev;
-	bool overrun = cycles > READ_ONCE(dev->watch) && lx_slow_run(dev, cycles);
-	bool error = verdict & ~LX_PASS;
+	u64 budget = lx_budget_cycles(), max = lx_longest_run(dev, cycles);
+	bool overrun = cycles > budget;
 
 	dev->overruns_row = overrun ? dev->overruns_row + 1 : 0;
 	dev->errors_row = error ? dev->errors_row + 1 : 0;
+	if (overrun)
+		atomic64_inc(&dev->overruns);
 	if (error)
 		this_cpu_inc(piece->counters->errors);
 	if (dev->errors_row >= LX_ERROR_LIMIT)
 		lx_eject_device(dev, LX_EJECT_ERRORS, 0);
 	if (dev->overruns_row >= LX_OVERRUN_LIMIT)
 		lx_eject_device(dev, LX_EJECT_OVERRUN, 0);
+	WRITE_ONCE(dev->watch, dev->errors_row || dev->overruns_row ? 0 : min(max, budget));
 }
 
-static __always_inline void lx_fill(struct lx_io_kern *k, struct lx_piece *piece,
-				    struct kvm_vcpu *vcpu, gpa_t addr, int len, u32 flags)
+static __always_inline void lx_fill(struct lx_io_kern *k, struct lx_piece *piece, u32 vcpu,
+				    gpa_t addr, int len, u32 flags)
 {
 	k->io.addr = addr - piece->base;
 	k->io.data = 0;
 	k->io.region = piece->region;
 	k->io.len = len;
-	k->io.vcpu = vcpu->vcpu_idx;
+	k->io.vcpu = vcpu;
 	k->io.flags = flags;
 	k->io.owner = NULL;
 	k->piece = piece;
-	k->vcpu = vcpu;
+	k->signals = 0;
 }
 
 static __always_inline void lx_copy(void *to, const void *from, int len)
@@ -216,13 +223,22 @@ static __always_inline void lx_copy(void *to, const void *from, int len)
 	}
 }
 
-/* The call itself. Inside rcu_read_lock_sched(). */
-static __always_inline int lx_call(struct lx_piece *piece, struct lx_io_kern *k, bool write)
+enum lx_op {
+	LX_OP_READ,
+	LX_OP_WRITE,
+	LX_OP_TIMER
+};
+
+/* The call itself. Inside rcu_read_lock_sched(). Without such an op: LX_PASS. */
+static __always_inline int lx_call(struct lx_piece *piece, struct lx_io_kern *k, enum lx_op which)
 {
 	struct lx_device *dev = piece->dev;
 	const struct lightexit_ops *ops = rcu_dereference_sched(dev->ops);
-	int (*op)(struct lx_io *io) = write ? ops->write : ops->read;
+	int (*op)(struct lx_io *io) = which == LX_OP_TIMER ? ops->timer :
+				      which == LX_OP_WRITE ? ops->write :
+							     ops->read;
 	u32 start, cycles;
+	bool error;
 	int verdict;
 
 	if (unlikely(!op))
@@ -230,9 +246,26 @@ static __always_inline int lx_call(struct lx_piece *piece, struct lx_io_kern *k,
 	start = get_cycles(); /* the low half: LX_BUDGET_US_MAX is far below its wrap */
 	verdict = op(&k->io);
 	cycles = (u32)get_cycles() - start;
-	if (unlikely(cycles > READ_ONCE(dev->watch) || verdict & ~LX_PASS || dev->rows))
-		lx_judge(piece, cycles, verdict);
+	error = which == LX_OP_TIMER ? verdict & ~LX_RETRY : verdict & ~LX_PASS;
+	if (unlikely(cycles > READ_ONCE(dev->watch) || error))
+		lx_judge(piece, cycles, error);
 	return verdict;
+}
+
+/*
+ * Ends an op's rcu_read_lock_sched(). On PREEMPT_RT an eventfd's lock may sleep, so
+ * signals are sent with preemption on; who drains the device waits for that, too.
+ */
+static __always_inline void lx_end_op(const struct lx_io_kern *k, int verdict)
+{
+	if (likely(verdict != LX_HANDLED || !k->signals)) {
+		rcu_read_unlock_sched();
+		return;
+	}
+	rcu_read_lock();
+	rcu_read_unlock_sched();
+	lx_send_signals(k);
+	rcu_read_unlock();
 }
 
 /*
@@ -246,7 +279,8 @@ static __always_inline int lx_run(struct lx_piece *piece, struct kvm_vcpu *vcpu,
 	int verdict = LX_PASS;
 	u32 gate;
 
-	lx_fill(&k, piece, vcpu, addr, len, flags);
+	lx_fill(&k, piece, vcpu->vcpu_idx, addr, len, flags);
+	k.vcpu = vcpu;
 	if (write)
 		lx_copy(&k.io.data, val, len);
 
@@ -256,7 +290,7 @@ static __always_inline int lx_run(struct lx_piece *piece, struct kvm_vcpu *vcpu,
 	if (static_branch_unlikely(&lx_off) && gate == LX_GATE_OPEN)
 		gate = LX_GATE_FINISH;
 	if (likely(gate == LX_GATE_OPEN) || (gate == LX_GATE_FINISH && (flags & LX_IO_CONTINUED)))
-		verdict = lx_call(piece, &k, write);
+		verdict = lx_call(piece, &k, write ? LX_OP_WRITE : LX_OP_READ);
 	if (likely(verdict == LX_HANDLED)) {
 		this_cpu_inc(piece->counters->handled);
 		if (!write)
@@ -267,8 +301,47 @@ static __always_inline int lx_run(struct lx_piece *piece, struct kvm_vcpu *vcpu,
 		this_cpu_inc(piece->counters->passed);
 	}
 	trace_lx_access(&k, write, verdict);
-	rcu_read_unlock_sched();
+	lx_end_op(&k, verdict);
 	return verdict == LX_HANDLED ? 0 : -EOPNOTSUPP;
+}
+
+/**
+ * lx_dispatch_timer() - call the timer op
+ * @which: what io->addr says
+ * @due_ns: what io->data says
+ *
+ * Return: LX_HANDLED or LX_RETRY; -ESHUTDOWN: it was not called. Then whoever closed the gate
+ * kicks the device when he opens it, or hands it over.
+ */
+int lx_dispatch_timer(struct lx_device *dev, u64 which, u64 due_ns)
+{
+	struct lx_piece *piece = lx_timers_piece(dev);
+	struct lx_io_kern k;
+	bool off, called;
+	int verdict = LX_PASS;
+
+	lx_fill(&k, piece, LX_NO_VCPU, which, 0, LX_IO_TIMER);
+	k.io.data = due_ns;
+	k.vcpu = NULL;
+	rcu_read_lock_sched();
+	off = static_branch_unlikely(&lx_off);
+	called = !off &&
+		 smp_load_acquire(&dev->gate) == LX_GATE_OPEN && /* pairs with lx_reopen() */
+		 rcu_dereference_sched(dev->ops)->timer;
+	if (called) {
+		verdict = lx_call(piece, &k, LX_OP_TIMER);
+		if (verdict == LX_HANDLED)
+			this_cpu_inc(piece->counters->handled);
+		else if (verdict == LX_RETRY)
+			this_cpu_inc(piece->counters->passed);
+		trace_lx_timer(dev->id, which, due_ns, verdict);
+	}
+	lx_end_op(&k, verdict);
+	if (off)
+		lx_handover(dev);
+	if (!called)
+		return -ESHUTDOWN;
+	return verdict == LX_RETRY ? LX_RETRY : LX_HANDLED;
 }
 
 /* Port I/O that the emulator does: perhaps one element of a string. */

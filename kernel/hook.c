@@ -86,15 +86,22 @@ static void lx_piece_free(struct lx_piece *piece)
 	lx_device_put(dev);
 }
 
-/* KVM destroys a bus: with its VM, or of a live VM for want of memory. */
+/*
+ * KVM destroys a bus: with its VM, or of a live VM for want of memory. Timers use the
+ * VM's clock, so they end before the VM may be gone.
+ */
 static void lx_hook_destructor(struct kvm_io_device *this)
 {
 	struct lx_piece *piece = container_of(this, struct lx_piece, iodev);
 	struct lx_device *dev = piece->dev;
+	bool last;
 
 	spin_lock(&dev->vm_lock);
 	lx_piece_unlist(piece);
+	last = list_empty(&dev->pieces);
 	spin_unlock(&dev->vm_lock);
+	if (last && !READ_ONCE(dev->dead))
+		lx_device_hand_over(dev);
 	lx_piece_free(piece);
 }
 
@@ -232,11 +239,13 @@ static int lx_add_piece(struct lx_swap *swap, struct lx_device *dev, const struc
 /*
  * Cuts a region into pieces around the devices that are there. KVM's lookup
  * takes a range as found only if it holds the whole access and does not nest, so
- * neither may ours. A device with the region's very bounds is overlaid.
+ * neither may ours. A device with the region's very bounds is overlaid; if others
+ * leave nothing of the region, it would be attached in vain.
  */
 static int lx_cut_region(struct lx_swap *swap, struct lx_device *dev, const struct lx_region *r,
 			 u32 region, const struct kvm_io_bus *bus)
 {
+	const struct list_head *last = swap->added.prev;
 	u64 pos = r->addr, end = r->addr + r->len;
 	int i, err;
 
@@ -258,12 +267,26 @@ static int lx_cut_region(struct lx_swap *swap, struct lx_device *dev, const stru
 			return err;
 		pos = max(pos, lx_range_end(other));
 	}
-	return lx_add_piece(swap, dev, r, region, pos, end);
+	err = lx_add_piece(swap, dev, r, region, pos, end);
+	if (err)
+		return err;
+	return swap->added.prev == last ? -EBUSY : 0;
 }
 
 static bool lx_in_space(const struct lx_region *r, enum kvm_bus idx)
 {
 	return (r->space == LX_SPACE_PIO) == (idx == KVM_PIO_BUS);
+}
+
+static bool lx_needs_bus(const struct lightexit_ops *ops, enum kvm_bus idx)
+{
+	u32 i;
+
+	for (i = 0; i < ops->nr_regions; i++) {
+		if (lx_in_space(&ops->regions[i], idx))
+			return true;
+	}
+	return false;
 }
 
 static int lx_cut_regions(struct lx_swap *swap, struct lx_device *dev,
@@ -350,7 +373,7 @@ static int lx_swap_prepare(struct kvm *kvm, enum kvm_bus idx, struct lx_device *
 
 	lockdep_assert_held(&kvm->slots_lock);
 	if (!old)
-		return ops ? -ENOMEM : 0;
+		return ops && lx_needs_bus(ops, idx) ? -ENOMEM : 0;
 	swap = kzalloc(sizeof(*swap), GFP_KERNEL_ACCOUNT);
 	if (!swap)
 		return -ENOMEM;
@@ -456,6 +479,12 @@ struct kvm *lx_hook_hold_vm(struct lx_device *dev)
 	return kvm;
 }
 
+/* Lets go what lx_hook_hold_vm() held. From lx_wq only: this may destroy the VM. */
+void lx_hook_put_vm(struct lx_device *dev, struct kvm *kvm)
+{
+	lx_kvm_put(kvm, dev->kvm_module);
+}
+
 /**
  * lx_hook_detach() - take a device off its VM
  * @dev: nobody is in its programs, and nobody will be
@@ -485,7 +514,8 @@ void lx_hook_retry(struct work_struct *work)
 
 	dev->held = NULL;
 	if (kvm) {
-		err = lx_replace(kvm, dev, NULL);
+		if (lx_hook_is_on(dev, kvm))
+			err = lx_replace(kvm, dev, NULL);
 		lx_kvm_put(kvm, dev->kvm_module);
 	}
 	if (err)

@@ -4,9 +4,12 @@
 #define LX_INTERNAL_H
 
 #include <linux/bpf.h>
+#include <linux/hrtimer.h>
 #include <linux/jump_label.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -30,12 +33,40 @@ enum lx_gate {
 	LX_GATE_CLOSED,
 };
 
-/* One region's events on one CPU. Written with this_cpu_inc(), summed by stats.c. */
+/*
+ * One region's events on one CPU. Written with this_cpu_inc(), summed by stats.c. A row
+ * of its own counts the timer op: its runs as handled, its retries as passed.
+ */
 struct lx_counters {
 	u64 handled;
 	u64 passed;
 	u64 errors;
 	u64 string_splits;
+	u64 signals;
+	u64 bad_slots;
+};
+
+#define LX_COUNTERS_TIMER LX_MAX_REGIONS
+#define LX_COUNTERS_ROWS (LX_MAX_REGIONS + 1)
+
+/**
+ * struct lx_eventfds - the eventfds that a device was attached with
+ * @slots:    lx_signal()'s; NULL: none
+ * @handover: signalled when the VMM is to take over; NULL: none
+ * @kick:     the one that @wait waits on; NULL: none
+ * @kick_file: its file, until lx_kick_heed()
+ * @head, @wait, @poll: its wait queue, our entry there, and how to get there
+ * @heeded:   @wait is in the queue. Cleared by xchg(): who clears it takes @wait out.
+ */
+struct lx_eventfds {
+	struct eventfd_ctx *slots[LX_MAX_SLOTS];
+	struct eventfd_ctx *handover;
+	struct eventfd_ctx *kick;
+	struct file *kick_file;
+	wait_queue_head_t *head;
+	wait_queue_entry_t wait;
+	poll_table poll;
+	bool heeded;
 };
 
 /**
@@ -46,14 +77,15 @@ struct lx_counters {
  * @retry hold a reference; the last one frees. The device never keeps a VM.
  *
  * Read on each access:
- * @gate:     enum lx_gate. Writers: attach, detach, update (serialised by the
- *            struct_ops core, per link), and eject, which only closes. Readers:
- *            inside rcu_read_lock_sched().
+ * @gate:     enum lx_gate; closed until the attach is through. Writers: attach, and who
+ *            holds @phase; eject, which only closes. Readers: inside
+ *            rcu_read_lock_sched().
  * @ops:      the programs and their parameters. Readers: rcu_read_lock_sched(),
  *            held until the program returned. Writer: update.
- * @watch:    op run time in cycles above which lx_judge() looks at it
- * @errors_row, @overruns_row, together @rows: events in a row; racy between CPUs on purpose, a
- *            lost count only delays an ejection
+ * @watch:    op run time in cycles above which lx_judge() looks at it; 0 while it counts
+ *            events in a row
+ * @errors_row, @overruns_row: events in a row; racy between CPUs on purpose, a lost count only
+ *            delays an ejection
  *
  * @counters: per region
  * @strings:  vcpu_idx -> struct lx_string; entries are added by vCPUs and freed
@@ -72,17 +104,17 @@ struct lx_counters {
  * @max_cycles, @overruns: longest op and number of ops over the budget
  * @node:     in lx_devices, protected by lx_devices_lock
  * @link:     the owner, until unreg
+ *
+ * @eventfds: set before the device is attached, given back when it is freed
+ * @timers:   see timer.c
+ * @phase:    a mutex inside the struct_ops core's, outside of all others
+ * @ejected:  does what an ejection cannot do in the op's context; holds a reference
  */
 struct lx_device {
 	enum lx_gate gate;
 	u32 watch;
-	union {
-		u32 rows;
-		struct {
-			u16 errors_row;
-			u16 overruns_row;
-		};
-	};
+	u16 errors_row;
+	u16 overruns_row;
 	struct lightexit_ops __rcu *ops;
 
 	struct lx_counters __percpu *counters;
@@ -107,6 +139,11 @@ struct lx_device {
 	struct bpf_link *link;
 	struct dentry *debugfs;
 	struct delayed_work retry;
+
+	struct lx_eventfds eventfds;
+	struct lx_timers *timers;
+	struct mutex phase; /* serialises drain, update and the end of the programs */
+	struct work_struct ejected;
 };
 
 /**
@@ -134,11 +171,20 @@ struct lx_piece {
 	struct list_head node;
 };
 
-/* An access as the kfuncs see it: programs get only @io. Lives on the stack. */
+/**
+ * struct lx_io_kern - an op's call as the kfuncs see it. Programs get only @io
+ * @piece:   what was accessed; in the timer op the device's lx_timers.piece
+ * @vcpu:    NULL in the timer op
+ * @signals: slots to signal, by bit
+ *
+ * Lives on the stack of the op's caller, who sets each byte of it: the compiler would
+ * else zero all of it first.
+ */
 struct lx_io_kern {
 	struct lx_io io;
 	struct lx_piece *piece;
 	struct kvm_vcpu *vcpu;
+	unsigned long signals;
 };
 
 /* main.c */
@@ -150,6 +196,7 @@ u64 lx_budget_cycles(void);
 struct kvm *lx_kvm_of_file(struct file *file);
 int lx_hook_attach(struct lx_device *dev, struct kvm *kvm, const struct lightexit_ops *ops);
 struct kvm *lx_hook_hold_vm(struct lx_device *dev);
+void lx_hook_put_vm(struct lx_device *dev, struct kvm *kvm);
 void lx_hook_detach(struct lx_device *dev, struct kvm *kvm);
 void lx_hook_retry(struct work_struct *work);
 bool lx_hook_is_on(struct lx_device *dev, struct kvm *kvm);
@@ -160,6 +207,7 @@ int lx_dispatch_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t ad
 		     void *val);
 int lx_dispatch_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
 		      const void *val);
+int lx_dispatch_timer(struct lx_device *dev, u64 which, u64 due_ns);
 void lx_eject_device(struct lx_device *dev, enum lx_eject_code code, u32 detail);
 void lx_drain(struct lx_device *dev);
 void lx_reopen(struct lx_device *dev);
@@ -170,6 +218,29 @@ extern struct list_head lx_devices;
 extern struct mutex lx_devices_lock;
 int lx_struct_ops_init(void);
 void lx_device_put(struct lx_device *dev);
+void lx_device_hand_over(struct lx_device *dev);
+
+/* eventfd.c */
+int lx_eventfds_get(struct lx_device *dev, const struct lightexit_ops *ops);
+void lx_eventfds_put(struct lx_device *dev);
+void lx_kick_heed(struct lx_device *dev);
+void lx_kick_ignore(struct lx_device *dev);
+void lx_send_signals(const struct lx_io_kern *k);
+void lx_handover(struct lx_device *dev);
+
+/* timer.c */
+int lx_timers_init(struct lx_device *dev);
+void lx_timers_begin(struct lx_device *dev, struct kvm *kvm);
+void lx_timers_end(struct lx_device *dev);
+void lx_timers_kick(struct lx_device *dev);
+int lx_timer_set(struct lx_device *dev, u32 idx, u64 ns, u32 flags);
+int lx_timer_clear(struct lx_device *dev, u32 idx);
+struct kvm *lx_timers_kvm(struct lx_device *dev);
+struct lx_piece *lx_timers_piece(struct lx_device *dev);
+
+/* guestmem.c */
+int lx_guest_copy_from(struct kvm_vcpu *vcpu, gpa_t gpa, void *buf, u32 len);
+int lx_guest_copy_to(struct kvm_vcpu *vcpu, gpa_t gpa, const void *buf, u32 len);
 
 /* kfuncs.c, clock.c */
 int lx_kfuncs_init(void);

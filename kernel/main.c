@@ -18,6 +18,22 @@
 DEFINE_STATIC_KEY_FALSE(lx_off);
 struct workqueue_struct *lx_wq;
 
+/* Timers go with the accesses: to the VMMs, or back to the programs. */
+static void lx_tell_devices(bool on)
+{
+	struct lx_device *dev;
+
+	synchronize_rcu(); /* ops that did not see the switch may have started timers */
+	mutex_lock(&lx_devices_lock);
+	list_for_each_entry(dev, &lx_devices, node) {
+		if (on)
+			lx_timers_kick(dev);
+		else
+			lx_handover(dev);
+	}
+	mutex_unlock(&lx_devices_lock);
+}
+
 static int lx_set_enable(const char *val, const struct kernel_param *kp)
 {
 	bool on;
@@ -29,6 +45,7 @@ static int lx_set_enable(const char *val, const struct kernel_param *kp)
 		static_branch_disable(&lx_off);
 	else
 		static_branch_enable(&lx_off);
+	lx_tell_devices(on);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * lightexit: what happened, for people and tools: /sys/kernel/debug/lightexit/ID/info,
- * one "key: value" a line. A file is there from attach to detach; removing it
- * waits for its readers.
+ * one "key: value" a line. A file is there from attach to detach. Removing it waits
+ * for info_show(), but not for the copy to user space, which may take for ever: that
+ * is why info_show() and not debugfs itself (the "unsafe" file) holds off the removal.
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -29,6 +30,8 @@ static struct lx_counters lx_sum(struct lx_device *dev, u32 region)
 		sum.passed += READ_ONCE(c->passed);
 		sum.errors += READ_ONCE(c->errors);
 		sum.string_splits += READ_ONCE(c->string_splits);
+		sum.signals += READ_ONCE(c->signals);
+		sum.bad_slots += READ_ONCE(c->bad_slots);
 	}
 	return sum;
 }
@@ -45,6 +48,10 @@ const char *lx_eject_reason(struct lx_device *dev, char *buf, size_t size)
 	case LX_EJECT_PROGRAM:
 		snprintf(buf, size, "the program asked for it, code %u",
 			 READ_ONCE(dev->eject_detail));
+		break;
+	case LX_EJECT_RETRY:
+		snprintf(buf, size, "the timer op (%d) asked for a retry %d times in a row",
+			 (s32)READ_ONCE(dev->eject_detail), LX_RETRY_LIMIT);
 		break;
 	default:
 		buf[0] = 0;
@@ -70,12 +77,20 @@ static void lx_show_region(struct seq_file *m, struct lx_device *dev, u32 i,
 		   r->space == LX_SPACE_PIO ? "pio" : "mmio", r->addr, r->len, r->flags);
 	seq_printf(m, " handled=%llu passed=%llu errors=%llu string_splits=%llu", c.handled,
 		   c.passed, c.errors, c.string_splits);
-	seq_printf(m, " pieces=%u shadowed=%u\n", pieces, shadowed);
+	seq_printf(m, " pieces=%u shadowed=%u signals=%llu bad_slots=%llu\n", pieces, shadowed,
+		   c.signals, c.bad_slots);
 }
 
-static int info_show(struct seq_file *m, void *unused)
+static void lx_show_timer(struct seq_file *m, struct lx_device *dev)
 {
-	struct lx_device *dev = m->private;
+	struct lx_counters c = lx_sum(dev, LX_COUNTERS_TIMER);
+
+	seq_printf(m, "timer: handled=%llu retries=%llu errors=%llu signals=%llu bad_slots=%llu\n",
+		   c.handled, c.passed, c.errors, c.signals, c.bad_slots);
+}
+
+static int lx_show(struct seq_file *m, struct lx_device *dev)
+{
 	struct lightexit_ops *ops = kmalloc(sizeof(*ops), GFP_KERNEL);
 	char reason[64];
 	u32 i;
@@ -97,8 +112,22 @@ static int info_show(struct seq_file *m, void *unused)
 	seq_printf(m, "regions: %u\n", ops->nr_regions);
 	for (i = 0; i < ops->nr_regions; i++)
 		lx_show_region(m, dev, i, &ops->regions[i]);
+	if (ops->timer)
+		lx_show_timer(m, dev);
 	kfree(ops);
 	return 0;
+}
+
+static int info_show(struct seq_file *m, void *unused)
+{
+	struct dentry *dentry = m->file->f_path.dentry;
+	int err = debugfs_file_get(dentry);
+
+	if (err) /* removed: the device may be gone */
+		return err;
+	err = lx_show(m, m->private);
+	debugfs_file_put(dentry);
+	return err;
 }
 DEFINE_SHOW_ATTRIBUTE(info);
 
@@ -108,7 +137,7 @@ void lx_stats_add(struct lx_device *dev)
 
 	snprintf(name, sizeof(name), "%d", dev->id);
 	dev->debugfs = debugfs_create_dir(name, lx_debugfs);
-	debugfs_create_file("info", 0444, dev->debugfs, dev, &info_fops);
+	debugfs_create_file_unsafe("info", 0444, dev->debugfs, dev, &info_fops);
 }
 
 void lx_stats_remove(struct lx_device *dev)

@@ -23,7 +23,7 @@
 #include "internal.h"
 
 /* The first version's size. */
-#define LX_OPS_SIZE_V0 sizeof(struct lightexit_ops)
+#define LX_OPS_SIZE_V0 offsetofend(struct lightexit_ops, name)
 
 LIST_HEAD(lx_devices);
 /* Protects lx_devices. Innermost of the mutexes; never held while waiting for anything. */
@@ -109,8 +109,9 @@ static const struct {
 	u32 offset;
 	u32 size;
 } lx_data_members[] = {
-	LX_MEMBER(sz),	       LX_MEMBER(flags),   LX_MEMBER(vm_fd),
-	LX_MEMBER(nr_regions), LX_MEMBER(regions), LX_MEMBER(name),
+	LX_MEMBER(sz),		LX_MEMBER(flags),   LX_MEMBER(vm_fd),	    LX_MEMBER(nr_regions),
+	LX_MEMBER(regions),	LX_MEMBER(name),    LX_MEMBER(nr_eventfds), LX_MEMBER(eventfds),
+	LX_MEMBER(handover_fd), LX_MEMBER(kick_fd), LX_MEMBER(pad),
 };
 
 static int lx_init_member(const struct btf_type *t, const struct btf_member *member, void *kdata,
@@ -177,6 +178,17 @@ static int lx_check_regions(const struct lightexit_ops *ops)
 	return 0;
 }
 
+static int lx_check_eventfds(const struct lightexit_ops *ops)
+{
+	u32 n = ops->nr_eventfds;
+
+	if (n > LX_MAX_SLOTS || ops->pad)
+		return -EINVAL;
+	if (memchr_inv(&ops->eventfds[n], 0, (LX_MAX_SLOTS - n) * sizeof(ops->eventfds[0])))
+		return -EINVAL;
+	return 0;
+}
+
 static int lx_validate(void *kdata)
 {
 	const struct lightexit_ops *ops = kdata;
@@ -185,9 +197,11 @@ static int lx_validate(void *kdata)
 		return -EINVAL;
 	if (ops->sz > sizeof(*ops))
 		return -E2BIG;
+	if (memchr_inv(kdata + ops->sz, 0, sizeof(*ops) - ops->sz))
+		return -EINVAL;
 	if (ops->flags & ~LX_OPS_FLAGS)
 		return -EINVAL;
-	return lx_check_name(ops->name) ?: lx_check_regions(ops);
+	return lx_check_name(ops->name) ?: lx_check_regions(ops) ?: lx_check_eventfds(ops);
 }
 
 /* The VM behind @fd, if the caller may attach to it. It lives as long as *@file is held. */
@@ -215,6 +229,8 @@ put_file:
 static void lx_device_free(struct lx_device *dev)
 {
 	lx_strings_free(dev);
+	lx_eventfds_put(dev);
+	kfree(dev->timers);
 	free_percpu(dev->counters);
 	if (dev->id >= 0)
 		ida_free(&lx_ids, dev->id);
@@ -228,6 +244,48 @@ void lx_device_put(struct lx_device *dev)
 		lx_device_free(dev);
 }
 
+/**
+ * lx_device_hand_over() - leave a device to its VMM
+ * @dev: none of its programs runs for an access any more
+ *
+ * When it returns, no timer op runs either, and the VMM has been told. May be called
+ * again, and by two at once. Process context, no spinlock held.
+ */
+void lx_device_hand_over(struct lx_device *dev)
+{
+	lx_kick_ignore(dev);
+	lx_timers_end(dev);
+	lx_handover(dev);
+}
+
+/*
+ * Ends a device's programs, and hands it over. Return: the VM, held, or NULL if it is gone.
+ * It is looked for under @phase: a move takes the device off one bus before it is on the other.
+ */
+static struct kvm *lx_device_end(struct lx_device *dev)
+{
+	struct kvm *kvm;
+
+	mutex_lock(&dev->phase);
+	kvm = lx_hook_hold_vm(dev);
+	if (kvm) /* else no vCPU runs any more */
+		lx_drain(dev);
+	lx_device_hand_over(dev);
+	mutex_unlock(&dev->phase);
+	return kvm;
+}
+
+/* After an ejection: what an op's context does not allow. */
+static void lx_device_ejected(struct work_struct *work)
+{
+	struct lx_device *dev = container_of(work, struct lx_device, ejected);
+	struct kvm *kvm = lx_device_end(dev);
+
+	if (kvm)
+		lx_hook_put_vm(dev, kvm);
+	lx_device_put(dev);
+}
+
 static struct lx_device *lx_device_new(struct lightexit_ops *ops, struct bpf_link *link)
 {
 	struct lx_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
@@ -236,18 +294,21 @@ static struct lx_device *lx_device_new(struct lightexit_ops *ops, struct bpf_lin
 		return NULL;
 	__module_get(THIS_MODULE);
 	refcount_set(&dev->refs, 1);
+	dev->gate = LX_GATE_CLOSED;
 	xa_init(&dev->strings);
 	spin_lock_init(&dev->vm_lock);
 	INIT_LIST_HEAD(&dev->pieces);
 	INIT_DELAYED_WORK(&dev->retry, lx_hook_retry);
+	INIT_WORK(&dev->ejected, lx_device_ejected);
+	mutex_init(&dev->phase);
 	atomic64_set(&dev->overruns, 0);
 	dev->link = link;
 	dev->pid = -1;
 	RCU_INIT_POINTER(dev->ops, ops);
-	dev->counters = __alloc_percpu_gfp(sizeof(struct lx_counters) * LX_MAX_REGIONS,
+	dev->counters = __alloc_percpu_gfp(sizeof(struct lx_counters) * LX_COUNTERS_ROWS,
 					   __alignof__(struct lx_counters), GFP_KERNEL_ACCOUNT);
 	dev->id = ida_alloc_min(&lx_ids, 1, GFP_KERNEL_ACCOUNT);
-	if (!dev->counters || dev->id < 0) {
+	if (!dev->counters || dev->id < 0 || lx_timers_init(dev)) {
 		lx_device_free(dev);
 		return NULL;
 	}
@@ -288,6 +349,13 @@ static void lx_device_unlist(struct lx_device *dev)
 	mutex_unlock(&lx_devices_lock);
 }
 
+/* The programs are called from now on: those with timers look at their state. */
+static void lx_device_open(struct lx_device *dev)
+{
+	lx_reopen(dev);
+	lx_timers_kick(dev);
+}
+
 static int lx_reg(void *kdata, struct bpf_link *link)
 {
 	struct lightexit_ops *ops = kdata;
@@ -310,17 +378,24 @@ static int lx_reg(void *kdata, struct bpf_link *link)
 	dev->pid = kvm->userspace_pid;
 	dev->kvm_module = file->f_op->owner;
 	dev->watch = 0;
+	err = lx_eventfds_get(dev, ops);
+	if (err)
+		goto put_device;
 	err = lx_device_list(dev, ops);
 	if (err)
 		goto put_device;
+	lx_timers_begin(dev, kvm);
 	err = lx_hook_attach(dev, kvm, ops);
 	if (err)
 		goto unlist;
+	lx_kick_heed(dev);
+	lx_device_open(dev);
 	lx_stats_add(dev);
 	fput(file);
 	return 0;
 
 unlist:
+	lx_timers_end(dev);
 	lx_device_unlist(dev);
 put_device:
 	lx_device_put(dev);
@@ -347,9 +422,7 @@ static void lx_unreg(void *kdata, struct bpf_link *link)
 	if (WARN_ON_ONCE(!dev))
 		return;
 	lx_stats_remove(dev);
-	kvm = lx_hook_hold_vm(dev);
-	if (kvm) /* else no vCPU runs any more */
-		lx_drain(dev);
+	kvm = lx_device_end(dev);
 	lx_hook_detach(dev, kvm);
 	lx_device_unlist(dev);
 	dev->link = NULL;
@@ -366,6 +439,8 @@ static int lx_check_update(struct lx_device *dev, const struct lightexit_ops *op
 	    (ops->nr_regions != old->nr_regions ||
 	     memcmp(ops->regions, old->regions, sizeof(ops->regions))))
 		return -EINVAL;
+	if (ops->nr_eventfds || ops->handover_fd || ops->kick_fd)
+		return -EINVAL;
 	return 0;
 }
 
@@ -373,12 +448,14 @@ static int lx_switch(struct lx_device *dev, struct lightexit_ops *ops, struct kv
 {
 	int err = 0;
 
+	mutex_lock(&dev->phase);
 	lx_drain(dev);
 	if (ops->flags & LX_OPS_MOVE)
 		err = lx_hook_attach(dev, kvm, ops);
 	if (!err)
 		rcu_assign_pointer(dev->ops, ops);
-	lx_reopen(dev);
+	lx_device_open(dev);
+	mutex_unlock(&dev->phase);
 	return err;
 }
 
@@ -416,9 +493,15 @@ static int lx_stub_write(struct lx_io *io)
 	return LX_PASS;
 }
 
+static int lx_stub_timer(struct lx_io *io)
+{
+	return LX_PASS;
+}
+
 static struct lightexit_ops lx_cfi_stubs = {
 	.read = lx_stub_read,
 	.write = lx_stub_write,
+	.timer = lx_stub_timer,
 };
 
 static struct bpf_struct_ops bpf_lightexit_ops = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lightexit: tracepoints lightexit:lx_access and lightexit:lx_eject. */
+/* lightexit: tracepoints lightexit:lx_access, lx_eject and lx_timer. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM lightexit
 
@@ -56,6 +56,28 @@ TRACE_EVENT(lx_eject,
 		__entry->detail = detail;
 	),
 	TP_printk("dev=%u code=%u detail=%u", __entry->dev, __entry->code, __entry->detail)
+);
+
+/* A timer op's call; timer is LX_TIMER_KICK, or its index, and due when it was set for. */
+TRACE_EVENT(lx_timer,
+	TP_PROTO(u32 dev, u64 timer, u64 due, int verdict),
+	TP_ARGS(dev, timer, due, verdict),
+	TP_STRUCT__entry(
+		__field(u32, dev)
+		__field(int, verdict)
+		__field(u64, timer)
+		__field(u64, due)
+	),
+	TP_fast_assign(
+		__entry->dev = dev;
+		__entry->verdict = verdict;
+		__entry->timer = timer;
+		__entry->due = due;
+	),
+	TP_printk("dev=%u timer=%lld due=%llu verdict=%s(%d)", __entry->dev, (s64)__entry->timer,
+		  __entry->due,
+		  __entry->verdict == LX_HANDLED ? "handled" :
+		  __entry->verdict == LX_RETRY ? "retry" : "error", __entry->verdict)
 );
 
 #endif /* LX_TRACE_H */

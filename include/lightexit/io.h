@@ -23,23 +23,41 @@
 #define LX_MAX_REGIONS 8
 /* A device's name, with its terminating zero. */
 #define LX_NAME_LEN 16
+/* Eventfds of one device. */
+#define LX_MAX_SLOTS 16
+/* Timers of one device. */
+#define LX_MAX_TIMERS 8
+/* A timer's op runs at most once in so many nanoseconds; what is due earlier waits. */
+#define LX_TIMER_MIN_NS 100000
+/*
+ * Times in a row that a timer op may answer LX_RETRY before the device is ejected. After so many as
+ * LX_RETRY_SLOWER each wait is LX_TIMER_MIN_NS longer: 0.9 s in all.
+ */
+#define LX_RETRY_LIMIT 1000
+#define LX_RETRY_SLOWER 64
+/* Bytes of guest memory that one call reads or writes. */
+#define LX_GUEST_MAX 4096
 /* Ops that failed in a row after which a device is ejected. */
 #define LX_ERROR_LIMIT 16
 /* Ops that overran the time budget in a row after which a device is ejected. */
 #define LX_OVERRUN_LIMIT 8
 
 /**
- * enum lx_verdict - what a read or write op answers
+ * enum lx_verdict - what an op answers
  * @LX_HANDLED: the access is complete; the guest runs on.
  * @LX_PASS:    not answered; the next device on the bus, or else the VMM, gets
  *              the access exactly as if no program were there. A program that
  *              passes has changed no state.
+ * @LX_RETRY:   only of a timer op: could not run now (the state's lock was taken);
+ *              to be called again shortly. LX_RETRY_LIMIT in a row eject.
  *
- * Any other value passes too, and counts as an error of the program.
+ * Any other value, and LX_PASS from a timer op, has the effect of LX_PASS (the
+ * timer's: of having done nothing) and counts as an error of the program.
  */
 enum lx_verdict {
 	LX_HANDLED = 0,
 	LX_PASS = 1,
+	LX_RETRY = 2,
 };
 
 /**
@@ -84,8 +102,28 @@ struct lx_region {
  * LX_IO_CONTINUED: a further element of a string instruction (rep ins) whose
  * previous element this device handled in the same exit. To pass now loses the
  * rest of the string: KVM reads zeros, silently. See docs/path.md.
+ *
+ * LX_IO_TIMER: no access: the timer op's call. See lightexit_ops.timer.
  */
 #define LX_IO_CONTINUED (1U << 0)
+#define LX_IO_TIMER (1U << 1)
+
+/* lx_io.vcpu in a timer op. */
+#define LX_NO_VCPU (~0U)
+/* lx_io.addr in a timer op that no timer asked for: start again what the state says is armed. */
+#define LX_TIMER_KICK (~0ULL)
+
+/*
+ * lx_timer_start()'s flags
+ *
+ * LX_TIMER_REL:      its time counts from now; else it is an absolute time
+ * LX_TIMER_KVMCLOCK: by the VM's kvmclock; else by CLOCK_MONOTONIC
+ * LX_TIMER_PERIODIC: again each its time, from now on; implies LX_TIMER_REL
+ */
+#define LX_TIMER_REL (1U << 0)
+#define LX_TIMER_KVMCLOCK (1U << 1)
+#define LX_TIMER_PERIODIC (1U << 2)
+#define LX_TIMER_FLAGS (LX_TIMER_REL | LX_TIMER_KVMCLOCK | LX_TIMER_PERIODIC)
 
 struct lx_io_owner;
 
@@ -121,12 +159,14 @@ struct lx_io {
  * @LX_EJECT_ERRORS:  LX_ERROR_LIMIT failing ops in a row
  * @LX_EJECT_OVERRUN: LX_OVERRUN_LIMIT ops in a row ran longer than the budget
  * @LX_EJECT_PROGRAM: the program asked for it, by lx_eject()
+ * @LX_EJECT_RETRY:   a timer op answered LX_RETRY LX_RETRY_LIMIT times in a row
  */
 enum lx_eject_code {
 	LX_EJECT_NONE = 0,
 	LX_EJECT_ERRORS = 1,
 	LX_EJECT_OVERRUN = 2,
 	LX_EJECT_PROGRAM = 3,
+	LX_EJECT_RETRY = 4,
 };
 
 #endif /* LIGHTEXIT_IO_H */

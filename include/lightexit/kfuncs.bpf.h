@@ -4,7 +4,8 @@
  * kernel/kfuncs.c, which defines them).
  *
  * All of them run in the context of the op that calls them, are bounded, and
- * neither sleep nor fault. `io` is the op's own argument: the verifier refuses
+ * neither sleep nor fault. Where nothing else is said, they may be called in any
+ * op. `io` is the op's own argument: the verifier refuses
  * anything else.
  */
 #ifndef LIGHTEXIT_KFUNCS_BPF_H
@@ -54,5 +55,66 @@ extern __u64 lx_muldiv64(__u64 a, __u64 b, __u64 c) __ksym;
  * still counts.
  */
 extern void lx_eject(struct lx_io *io, __u32 code) __ksym;
+
+/**
+ * lx_signal() - signal one of the device's eventfds
+ * @slot: index into lightexit_ops.eventfds
+ *
+ * What that does is the eventfd's affair: an irqfd makes it an interrupt, vhost
+ * or a thread of the VMM a doorbell. Signals are sent when the op has returned
+ * LX_HANDLED, before the guest runs on, once for each slot however often it was
+ * asked for; an op that passes or retries sends none.
+ *
+ * Return: 0; -ENOENT: there is no such slot or no eventfd in it (counted).
+ */
+extern int lx_signal(struct lx_io *io, __u32 slot) __ksym;
+
+/**
+ * lx_timer_start() - have the timer op called at a time
+ * @idx:   0 to LX_MAX_TIMERS - 1. A timer that runs is set anew.
+ * @ns:    nanoseconds; a time that is past means at once. A period below
+ *         LX_TIMER_MIN_NS becomes that.
+ * @flags: LX_TIMER_*
+ *
+ * The op is never called early. A kvmclock that is set while the timer runs
+ * delays it, but does not hasten it: kick the device then; nor does its being
+ * faster than CLOCK_MONOTONIC (which NTP steers). Timers live and die with
+ * the device: they do not fire after an ejection, a detach or the VM's end. So what
+ * is armed belongs in the state too, for LX_TIMER_KICK and for the VMM that takes over.
+ *
+ * Return: 0; -EINVAL: @idx or @flags; -EOPNOTSUPP: the device has no timer op;
+ *         -ESHUTDOWN: the device is being detached or was ejected.
+ */
+extern int lx_timer_start(struct lx_io *io, __u32 idx, __u64 ns, __u32 flags) __ksym;
+
+/**
+ * lx_timer_cancel() - stop a timer
+ *
+ * Its op may be running, or about to take the state's lock, on another CPU.
+ *
+ * Return: 1 if it was set and will not expire, 0 if not, -EINVAL: @idx.
+ */
+extern int lx_timer_cancel(struct lx_io *io, __u32 idx) __ksym;
+
+/**
+ * lx_guest_read() - read guest memory
+ * @gpa:     guest-physical address
+ * @buf:     where to; zeroed if not all can be read, but for -E2BIG
+ * @buf__sz: bytes, 1 to LX_GUEST_MAX
+ *
+ * Return: 0; -E2BIG: @buf__sz; -EPERM: not in a vCPU's read or write op, or not in
+ *         the VM's own process; -ENXIO: the range is not within one memory
+ *         slot; -EACCES: the slot may hold guest-private memory; -EAGAIN: the
+ *         slot is being replaced; -EFAULT: a page is not resident.
+ */
+extern int lx_guest_read(struct lx_io *io, __u64 gpa, void *buf, __u32 buf__sz) __ksym;
+
+/**
+ * lx_guest_write() - write guest memory
+ *
+ * As lx_guest_read(), and -EACCES for a read-only slot, -EBUSY for one whose
+ * dirty pages are logged. After -EFAULT a part may have been written.
+ */
+extern int lx_guest_write(struct lx_io *io, __u64 gpa, const void *buf, __u32 buf__sz) __ksym;
 
 #endif /* LIGHTEXIT_KFUNCS_BPF_H */
