@@ -7,15 +7,16 @@
  * aborts or prints. A struct lx_device is not thread-safe: one thread at a
  * time calls functions on it. lx_device_state(), lx_device_fd() and
  * lx_device_stats() neither take locks nor touch the VM, and are safe on a
- * vCPU thread; the others may sleep for milliseconds and are not.
+ * vCPU thread; the others may sleep for milliseconds and are not (the states'
+ * as long as somebody holds the lock).
  *
  * What needs which privilege:
  *   lx_device_load()                   CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN
  *   lx_device_attach(), _move(), _replace(), _detach()
  *                                      the same, and the VM's fd; of another
  *                                      process's VM: CAP_SYS_ADMIN
- *   lx_device_from_fds(), lx_device_state(), lx_device_close()
- *                                      none
+ *   lx_device_from_fds(), lx_device_state(), lx_device_close(), lx_state_*(),
+ *   lx_device_restore(), _mirror()     none
  * so a broker can load and attach, and hand the state's and the link's fds to
  * a VMM that has no privilege at all.
  */
@@ -25,6 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <lightexit/io.h>
 #include <lightexit/ops.h>
@@ -103,6 +105,7 @@ LX_API int lx_device_open(const char *name, const struct lx_open_opts *opts,
 
 /**
  * @brief A device on ready-made fds: for a VMM whose broker did the rest.
+ * Takes the state over from whoever was its VMM (lx_state_adopt()).
  * @param state_fd the state map; dup'ed
  * @param link_fd the link, or -1; dup'ed
  * @return 0; -EINVAL: @state_fd cannot be mapped as a state
@@ -116,6 +119,24 @@ LX_API int lx_device_from_fds(int state_fd, int link_fd, struct lx_device **out)
  */
 LX_API int lx_device_set_regions(struct lx_device *dev, const struct lx_region *regions,
 				 unsigned int n);
+
+/* The eventfds of a device; ops.h, struct lightexit_ops, says what they are for. */
+struct lx_eventfds {
+	size_t sz;		 /* in: sizeof(struct lx_eventfds) */
+	unsigned int n;		 /* slots that are looked at, at most LX_MAX_SLOTS */
+	int slots[LX_MAX_SLOTS]; /* lx_signal()'s; 0 or less: none there */
+	int handover_fd;	 /* 0 or less: none */
+	int kick_fd;		 /* 0 or less: none */
+};
+
+/**
+ * @brief The eventfds that the device is attached with from now on. Before attach.
+ * @param eventfds dup'ed, so the caller's may be closed; NULL: none, as at first
+ * Moves and replaces keep what the device was attached with.
+ * @return 0; -EINVAL: n, or one that is no eventfd; -EBADF: one is closed; -EBUSY: attached;
+ *         -E2BIG: it is of a later version. Then nothing has changed.
+ */
+LX_API int lx_device_set_eventfds(struct lx_device *dev, const struct lx_eventfds *eventfds);
 
 /** @brief The regions in force, and their number through @n. */
 LX_API const struct lx_region *lx_device_regions(const struct lx_device *dev, unsigned int *n);
@@ -140,9 +161,11 @@ LX_API void *lx_device_state(const struct lx_device *dev, size_t *size);
 
 /**
  * @brief Puts the loaded device on a VM's buses; the state should be published before.
+ * Programs of its object that are not ops (tracepoints) are attached before, and detached with it.
  * @param vm_fd KVM's VM file descriptor
  * @return 0; -EBADF, -EINVAL, -EPERM, -ERANGE, -EEXIST, -EBUSY, -ENOSPC, -E2BIG,
- *         -ESHUTDOWN as documented in ops.h; -EALREADY: attached
+ *         -ESHUTDOWN as documented in ops.h; -EALREADY: attached; -EOPNOTSUPP: the loaded
+ *         module does not know eventfds
  */
 LX_API int lx_device_attach(struct lx_device *dev, int vm_fd);
 
@@ -170,6 +193,74 @@ LX_API int lx_device_detach(struct lx_device *dev);
 
 /** @brief Detaches if need be, unmaps, frees. NULL is fine. */
 LX_API void lx_device_close(struct lx_device *dev);
+
+/*
+ * A state: lx_device_state(), or a VMM's own without any module (lx_state_init()).
+ * lx_state_start(), lx_state_freeze() and lx_state_thaw() are in state.h.
+ */
+
+/**
+ * @brief This process becomes the state's VMM, the earlier one being gone.
+ * lx_device_from_fds() does it; call it for a state taken over in another way (a VMM that
+ * was restarted, and opened its programs with lx_open_opts.state_fd).
+ * @return 0; 1: the earlier VMM died with the lock held, or between lx_write_begin() and
+ *         lx_write_end(), as is logged: both are recovered, but what they protect may be
+ *         half changed: reset or restore the device. -EINVAL
+ * Waits a second for who has the lock.
+ */
+LX_API int lx_state_adopt(struct lx_state *st);
+
+/**
+ * @brief Writes a state as bytes for any host, with lightexit or without: saved.h.
+ * @param name the device's; lx_state_restore() has to be given the same
+ * @param clock_ns the state's clock now; not looked at if the state is frozen. Registers that
+ *        are read without the lock may have shown a later time, so freeze it first
+ * @param buf NULL: nothing is written
+ * @return the bytes it takes, also if @size is less: then nothing is written; -EINVAL
+ * Waits for the state's lock.
+ */
+LX_API ssize_t lx_state_save(struct lx_state *st, const char *name, uint64_t clock_ns, void *buf,
+			     size_t size);
+
+/**
+ * @brief Reads a saved state back, and leaves it frozen at the time of the save.
+ * The header keeps what is this host's. Then lx_state_thaw(), and kick the device.
+ * @return 0; -EINVAL: it is none, or another device's; -EBADMSG: cut short or changed;
+ *         -EPROTO: of a later version; then nothing has changed
+ * Waits for the state's lock.
+ */
+LX_API int lx_state_restore(struct lx_state *st, const char *name, const void *buf, size_t size);
+
+/**
+ * @brief As lx_state_save(), with the clock read at the right moment, and with the counters.
+ * @param vm_fd the VM's, for a state that counts by kvmclock and is not frozen; or -1
+ * @return as lx_state_save(); -EINVAL for a device from fds: lx_state_save() takes its name
+ */
+LX_API ssize_t lx_device_save(struct lx_device *dev, int vm_fd, void *buf, size_t size);
+
+/** @brief As lx_state_restore(). lx_device_stats() goes on from the saved counters. */
+LX_API int lx_device_restore(struct lx_device *dev, const void *buf, size_t size);
+
+/**
+ * @brief Has guests read pages of the state as memory, with no exit at all.
+ * A read-only memory slot of the VM's, at [gpa, gpa + len), over the state's bytes from @off.
+ * Guests' writes there exit as ever: a program whose MMIO region it is updates the page. For
+ * registers whose reads have no side effects. Dirty logging does not see these pages.
+ * @param slot a slot's number that the VMM does not use itself
+ * @param off at least one page, as the first has header and lock; like @gpa and @len a
+ *        multiple of the page size
+ * @return 0; -EINVAL; -EEXIST: the slot's number or a part of the range is taken; -ENOSPC: more
+ *         than 8; -EOPNOTSUPP: no such slots here; or what KVM says
+ * Only in the process that made the VM, which is kept until the mirror goes. Sleeps.
+ */
+LX_API int lx_device_mirror(struct lx_device *dev, int vm_fd, uint32_t slot, uint64_t gpa,
+			    size_t off, size_t len);
+
+/**
+ * @brief Takes a mirror away; lx_device_close() does it for all of them. Then reads exit.
+ * @return 0; -ENOENT: none of this device's; or what KVM says, and it is gone all the same
+ */
+LX_API int lx_device_unmirror(struct lx_device *dev, uint32_t slot);
 
 enum lx_fd {
 	LX_FD_STATE = 0,

@@ -6,7 +6,6 @@
 #ifndef LIGHTEXIT_DEV_PMTIMER_H
 #define LIGHTEXIT_DEV_PMTIMER_H
 
-#include <lightexit/clock.h>
 #include <lightexit/state.h>
 
 /* 4.8.2.1: a free-running counter of 3.579545 MHz, read through TMR_VAL. */
@@ -17,19 +16,17 @@
 #define PMTIMER_PORT 0x608U
 
 /**
- * struct pmtimer_state - what the timer's value follows from
- * @hdr:     see state.h
- * @bits:    counter width, 24 or 32 (FADT flag TMR_VAL_EXT, 5.2.9)
- * @clock:   enum lx_clock
- * @base_ns: time, by @clock, at which the counter was 0
+ * struct pmtimer_state - what the timer's value follows from: device time
+ * @hdr:  see state.h
+ * @bits: counter width, 24 or 32 (FADT flag TMR_VAL_EXT, 5.2.9)
+ * @pad:  0
  *
  * Writer of all fields: the VMM.
  */
 struct pmtimer_state {
 	struct lx_state hdr;
 	__u32 bits;
-	__u32 clock;
-	__u64 base_ns;
+	__u32 pad;
 };
 
 #endif /* LIGHTEXIT_DEV_PMTIMER_H */
