@@ -26,8 +26,11 @@ struct command {
 
 int cmd_doctor(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
+int cmd_save(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_new(int argc, char **argv);
 
 /* A child of every sub-command's argp: --json; its input is a bool. */

@@ -14,6 +14,7 @@
 #define LX_MODULE "lightexit"
 #define LX_OPS_TYPE "lightexit_ops"
 #define LX_MAX_OPS 16
+#define LX_MAX_OTHERS 8 /* programs of an object that are not ops */
 #define LX_PATH_MAX 512
 
 /*
@@ -28,6 +29,8 @@ struct lx_template {
 	unsigned char *value;
 	__u32 vm_fd, flags, nr_regions, regions, name; /* offsets in @value */
 	__u32 max_regions;
+	__u32 nr_eventfds, eventfds, handover_fd, kick_fd; /* 0: an older module has none */
+	__u32 max_eventfds;
 	unsigned int nr_ops;
 	struct {
 		__u32 off;
@@ -43,16 +46,30 @@ struct lx_object {
 	char *kernel_log;
 	bool load_tried; /* libbpf loads an object once */
 	struct lx_template tmpl;
+	unsigned int n_links;
+	struct bpf_link *links[LX_MAX_OTHERS]; /* of its other programs, while it is attached */
 };
+
+/* A read-only memory slot over pages of the state. */
+struct lx_mirror {
+	int vm_fd; /* its own */
+	__u32 slot;
+};
+
+#define LX_MAX_MIRRORS 8
 
 struct lx_device {
 	struct lx_object o;
 	char name[LX_NAME_LEN];
 	struct lx_region regions[LX_MAX_REGIONS];
 	unsigned int nr_regions;
-	int state_fd, link_fd; /* -1: none */
-	void *state;	       /* NULL before load */
+	struct lx_eventfds eventfds; /* its own fds */
+	int state_fd, link_fd;	     /* -1: none */
+	void *state;		     /* NULL before load */
 	size_t state_size;
+	struct lx_stats saved; /* counters from before the last lx_device_restore() */
+	struct lx_mirror mirrors[LX_MAX_MIRRORS];
+	unsigned int nr_mirrors;
 };
 
 /* What one attach, move or replace brings. */
@@ -61,6 +78,7 @@ struct lx_request {
 	__u32 flags;
 	const struct lx_region *regions;
 	unsigned int nr_regions;
+	const struct lx_eventfds *eventfds; /* NULL: the device keeps what it has */
 	const char *name;
 };
 
@@ -91,10 +109,23 @@ int lx_check_vm_fd(int vm_fd);
 const char *lx_region_str(const struct lx_region *r, char *buf, size_t size);
 const char *lx_space_str(__u32 space);
 
+/* opts.c */
+/* Copies a caller's struct that begins with its sz; @from NULL: zeros. @to has our sz. */
+int lx_copy_opts(void *to, size_t size, const void *from, const char *name);
+
+/* eventfds.c */
+void lx_eventfds_close(struct lx_eventfds *e);
+
 /* object.c */
+/* Whether a name ends within @size bytes, and is one for a device. */
+bool lx_is_name(const char *name, size_t size);
 /* Opens the file, finds ops and state map in it, fills in name and regions. */
 int lx_object_open(struct lx_device *dev, const char *path);
 void lx_object_close(struct lx_object *o);
+/* Attaches the programs that are not ops, to what their sections name; before the device. */
+int lx_object_attach_others(struct lx_object *o);
+/* After the device. */
+void lx_object_detach_others(struct lx_object *o);
 /* Has the object use an existing map as its state. */
 int lx_object_reuse_state(struct lx_device *dev, int fd);
 
@@ -119,6 +150,32 @@ void lx_template_free(struct lx_template *t);
 /* state.c */
 int lx_state_open(struct lx_device *dev);
 void lx_state_close(struct lx_device *dev);
+/* Bytes of a state's mapping. */
+size_t lx_map_len(size_t size);
+/* lx_lock() for at most so long; false: somebody else still has it. */
+bool lx_lock_for(struct lx_state *st, unsigned int ms);
+/* The time by an enum lx_clock; @vm_fd: where KVM_GET_CLOCK is asked, or -1. */
+int lx_read_clock(__u32 clock, int vm_fd, __u64 *ns);
+
+/* save.c */
+/* How a state is saved or restored. */
+struct lx_save_req {
+	const char *name;
+	__u32 size;		      /* the state has to have it; 0: any */
+	unsigned int lock_ms;	      /* how long to wait for the lock; 0: for ever */
+	__u64 clock_ns;		      /* the state's clock, but */
+	bool read_clock;	      /* read it here, with the lock held, */
+	int vm_fd;		      /* by this VM's fd or -1 */
+	const struct lx_stats *stats; /* counters to save; NULL: none */
+};
+
+/* As lx_state_save() and lx_state_restore(); -EBUSY after lock_ms. @stats: counters, or NULL. */
+ssize_t lx_save(struct lx_state *st, const struct lx_save_req *req, void *buf, size_t size);
+int lx_restore(struct lx_state *st, const struct lx_save_req *req, const void *buf, size_t size,
+	       struct lx_stats *stats);
+
+/* mirror.c */
+void lx_mirrors_close(struct lx_device *dev);
 
 /* errors.c */
 /* Says what an errno of attach means; returns it. */

@@ -40,6 +40,7 @@ int lx_device_attach(struct lx_device *dev, int vm_fd)
 			       dev->name);
 	req.regions = dev->regions;
 	req.nr_regions = dev->nr_regions;
+	req.eventfds = &dev->eventfds;
 	req.name = dev->name;
 	err = check(dev, "lx_device_attach", &req);
 	if (err)
@@ -47,11 +48,17 @@ int lx_device_attach(struct lx_device *dev, int vm_fd)
 	map_fd = lx_template_map(&dev->o, &req);
 	if (map_fd < 0)
 		return map_fd;
+	err = lx_object_attach_others(&dev->o);
+	if (err)
+		goto close_map;
 	err = bpf_link_create(map_fd, 0, BPF_STRUCT_OPS, NULL);
-	if (err >= 0)
+	if (err >= 0) {
 		dev->link_fd = err;
-	else
+	} else {
 		lx_explain(err, "attaching", &req);
+		lx_object_detach_others(&dev->o);
+	}
+close_map:
 	close(map_fd);
 	return err < 0 ? err : 0;
 }
@@ -150,13 +157,17 @@ int lx_device_replace(struct lx_device *dev, int vm_fd, struct lx_device *with)
 	req.regions = dev->regions;
 	req.nr_regions = dev->nr_regions;
 	req.name = dev->name;
-	err = update(dev, &with->o, "lx_device_replace", &req);
+	err = lx_object_attach_others(&with->o);
 	if (err)
 		return err;
-	old = dev->o;
-	dev->o = with->o;
-	with->o = old;
-	return 0;
+	err = update(dev, &with->o, "lx_device_replace", &req);
+	if (!err) {
+		old = dev->o;
+		dev->o = with->o;
+		with->o = old;
+	}
+	lx_object_detach_others(&with->o);
+	return err;
 }
 
 int lx_device_detach(struct lx_device *dev)
@@ -173,5 +184,6 @@ int lx_device_detach(struct lx_device *dev)
 	if (err)
 		lx_logf(LX_LOG_WARN, "%s: detaching: %s; its link is closed here, not detached",
 			dev->name, strerror(-err));
+	lx_object_detach_others(&dev->o);
 	return err;
 }

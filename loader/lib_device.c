@@ -23,29 +23,6 @@ static struct lx_device *new_device(void)
 	return dev;
 }
 
-static int copy_opts(struct lx_open_opts *to, const struct lx_open_opts *from)
-{
-	const unsigned char *p = (const unsigned char *)from;
-	size_t i;
-
-	*to = (struct lx_open_opts){ .sz = sizeof(*to) };
-	if (!from)
-		return 0;
-	if (from->sz < sizeof(from->sz))
-		return lx_fail(-EINVAL,
-			       "lx_open_opts.sz is %zu; set it to sizeof(struct lx_open_opts)",
-			       from->sz);
-	for (i = sizeof(*to); i < from->sz; i++) {
-		if (p[i])
-			return lx_fail(-E2BIG,
-				       "lx_open_opts: byte %zu is set, which version %s does not "
-				       "know",
-				       i, lx_version());
-	}
-	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
-	return 0;
-}
-
 static int object_path(const char *name, const char *dir, char *path, size_t size)
 {
 	int n;
@@ -69,7 +46,7 @@ int lx_device_open(const char *name, const struct lx_open_opts *opts, struct lx_
 	if (!name || !name[0] || !out)
 		return lx_fail(-EINVAL, "lx_device_open: name or out is missing");
 	*out = NULL;
-	err = copy_opts(&o, opts);
+	err = lx_copy_opts(&o, sizeof(o), opts, "lx_open_opts");
 	err = err ?: object_path(name, o.dir, path, sizeof(path));
 	if (err)
 		return err;
@@ -139,6 +116,8 @@ int lx_device_from_fds(int state_fd, int link_fd, struct lx_device **out)
 	err = state_fd_size(state_fd, &dev->state_size);
 	err = err ?: dup_fds(dev, state_fd, link_fd);
 	if (!err && lx_state_open(dev))
+		err = -EINVAL;
+	if (!err && lx_state_adopt(dev->state) < 0)
 		err = -EINVAL;
 	if (err) {
 		lx_device_close(dev);
@@ -239,7 +218,9 @@ void lx_device_close(struct lx_device *dev)
 		lx_device_detach(dev);
 	if (dev->link_fd >= 0)
 		close(dev->link_fd);
+	lx_mirrors_close(dev);
 	lx_state_close(dev);
+	lx_eventfds_close(&dev->eventfds);
 	lx_object_close(&dev->o);
 	free(dev);
 }

@@ -27,7 +27,8 @@ static const char *meaning(int err)
 		return "another lightexit device of this VM is there; see `lightexit list`";
 	case EBUSY:
 		return "an in-kernel device of somebody else's is there (an ioeventfd, the PIT, the APIC): move, "
-		       "or set LX_REGION_OVERLAY; or the VM's memory slots stay locked: try again";
+		       "or set LX_REGION_OVERLAY (if it is set, nothing of a region is left beside "
+		       "such devices); or the VM's memory slots stay locked: try again";
 	case ERANGE:
 		return "a range wraps or leaves its address space";
 	case ENOSPC:

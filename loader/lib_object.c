@@ -114,18 +114,25 @@ static const void *ops_member(const struct lx_object *o, const char *name, __u32
 	return data + m.off;
 }
 
+bool lx_is_name(const char *name, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size && name[i] > ' ' && name[i] < 0x7f && name[i] != '/'; i++)
+		;
+	return i && i < size && !name[i];
+}
+
 static int read_name(struct lx_device *dev, const char *path)
 {
 	const char *name;
-	__u32 size, i;
+	__u32 size;
 
 	name = ops_member(&dev->o, "name", &size);
 	if (!name || size > sizeof(dev->name))
 		return lx_fail(-EINVAL, "%s: its struct lightexit_ops has no name of %zu bytes",
 			       path, sizeof(dev->name));
-	for (i = 0; i < size && name[i] > ' ' && name[i] < 0x7f && name[i] != '/'; i++)
-		;
-	if (!i || i == size || name[i])
+	if (!lx_is_name(name, size))
 		return lx_fail(-EINVAL,
 			       "%s: its name \"%.*s\" is not 1 to %u printable characters without "
 			       "spaces and slashes",
@@ -220,8 +227,51 @@ int lx_object_reuse_state(struct lx_device *dev, int fd)
 	return err ? lx_fail(err, "state fd %d: %s", fd, strerror(-err)) : 0;
 }
 
+static int attach_other(struct lx_object *o, const struct bpf_program *prog)
+{
+	struct bpf_link *link;
+	int err;
+
+	if (o->n_links == LX_MAX_OTHERS)
+		return lx_fail(-E2BIG, "%s: more than %d programs that are not ops",
+			       bpf_object__name(o->obj), LX_MAX_OTHERS);
+	lx_libbpf_begin();
+	link = bpf_program__attach(prog);
+	err = link ? 0 : -errno;
+	lx_libbpf_end();
+	if (err)
+		return lx_fail(err, "%s: cannot attach program %s (%s): %s",
+			       bpf_object__name(o->obj), bpf_program__name(prog),
+			       bpf_program__section_name(prog), strerror(-err));
+	o->links[o->n_links++] = link;
+	return 0;
+}
+
+int lx_object_attach_others(struct lx_object *o)
+{
+	struct bpf_program *prog;
+	int err = 0;
+
+	bpf_object__for_each_program(prog, o->obj) {
+		if (bpf_program__type(prog) != BPF_PROG_TYPE_STRUCT_OPS)
+			err = attach_other(o, prog);
+		if (err)
+			break;
+	}
+	if (err)
+		lx_object_detach_others(o);
+	return err;
+}
+
+void lx_object_detach_others(struct lx_object *o)
+{
+	while (o->n_links)
+		bpf_link__destroy(o->links[--o->n_links]);
+}
+
 void lx_object_close(struct lx_object *o)
 {
+	lx_object_detach_others(o);
 	lx_template_free(&o->tmpl);
 	bpf_object__close(o->obj);
 	free(o->kernel_log);

@@ -295,6 +295,22 @@ static int take(const struct lx_stats *s, void *ctx)
 	return 1;
 }
 
+/* What had happened before the device was restored. */
+static void add_saved(struct lx_stats *s, const struct lx_stats *saved)
+{
+	uint32_t i, n = s->n_regions < saved->n_regions ? s->n_regions : saved->n_regions;
+
+	s->overruns += saved->overruns;
+	if (s->max_ns < saved->max_ns)
+		s->max_ns = saved->max_ns;
+	for (i = 0; i < n; i++) {
+		s->regions[i].handled += saved->regions[i].handled;
+		s->regions[i].passed += saved->regions[i].passed;
+		s->regions[i].errors += saved->regions[i].errors;
+		s->regions[i].string_splits += saved->regions[i].string_splits;
+	}
+}
+
 int lx_device_stats(const struct lx_device *dev, struct lx_stats *s)
 {
 	struct wanted w = { .to = s };
@@ -313,6 +329,9 @@ int lx_device_stats(const struct lx_device *dev, struct lx_stats *s)
 	err = lx_for_each_device(take, &w);
 	if (err < 0)
 		return err == -ENOENT ? -EACCES : err;
-	return err ? 0 :
-		     lx_fail(-ENOTCONN, "%s: link %u is no longer attached", dev->name, w.link_id);
+	if (!err)
+		return lx_fail(-ENOTCONN, "%s: link %u is no longer attached", dev->name,
+			       w.link_id);
+	add_saved(s, &dev->saved);
+	return 0;
 }

@@ -140,6 +140,29 @@ static int find_slot(const struct layouts *l, const char *name, __u32 size, __u3
 	return 0;
 }
 
+static __u32 find_fd(const struct layouts *l, const char *name)
+{
+	struct lx_member m;
+
+	if (lx_btf_member(l->mod, l->mod_ops, name, &m) || m.size != sizeof(__s32))
+		return 0;
+	return l->data_off + m.off;
+}
+
+/* Members that came later. A module without them takes devices without eventfds. */
+static void find_eventfds(struct lx_template *t, const struct layouts *l)
+{
+	struct lx_member m;
+
+	t->nr_eventfds = find_fd(l, "nr_eventfds");
+	t->handover_fd = find_fd(l, "handover_fd");
+	t->kick_fd = find_fd(l, "kick_fd");
+	if (!lx_btf_member(l->mod, l->mod_ops, "eventfds", &m) && !(m.size % sizeof(__s32))) {
+		t->eventfds = l->data_off + m.off;
+		t->max_eventfds = m.size / sizeof(__s32);
+	}
+}
+
 static int find_slots(struct lx_template *t, const struct layouts *l)
 {
 	struct lx_member m;
@@ -157,6 +180,7 @@ static int find_slots(struct lx_template *t, const struct layouts *l)
 	err = err ?: find_slot(l, "flags", sizeof(__u32), &t->flags);
 	err = err ?: find_slot(l, "nr_regions", sizeof(__u32), &t->nr_regions);
 	err = err ?: find_slot(l, "name", LX_NAME_LEN, &t->name);
+	find_eventfds(t, l);
 	return err;
 }
 
@@ -278,6 +302,38 @@ int lx_template_bind(struct lx_template *t)
 	return 0;
 }
 
+static int put_fd(unsigned char *value, __u32 off, const char *name, __s32 fd)
+{
+	fd = fd > 0 ? fd : 0;
+	if (fd && !off)
+		return lx_fail(-EOPNOTSUPP,
+			       "module " LX_MODULE ": its struct " LX_OPS_TYPE
+			       " has no member %s; install the module of version %s, or do without",
+			       name, lx_version());
+	if (off)
+		memcpy(value + off, &fd, sizeof(fd));
+	return 0;
+}
+
+/* Nothing of the object's own, whose fds are nobody's: in a move or replace all are 0. */
+static int put_eventfds(const struct lx_template *t, const struct lx_eventfds *e,
+			unsigned char *value)
+{
+	static const struct lx_eventfds none = { .sz = sizeof(none) };
+	unsigned int i;
+	int err;
+
+	e = e ?: &none;
+	if (t->eventfds)
+		memset(value + t->eventfds, 0, t->max_eventfds * sizeof(__s32));
+	err = put_fd(value, t->nr_eventfds, "nr_eventfds", e->n);
+	for (i = 0; i < e->n && !err; i++)
+		err = put_fd(value, i < t->max_eventfds ? t->eventfds + i * sizeof(__s32) : 0,
+			     "eventfds", e->slots[i]);
+	err = err ?: put_fd(value, t->handover_fd, "handover_fd", e->handover_fd);
+	return err ?: put_fd(value, t->kick_fd, "kick_fd", e->kick_fd);
+}
+
 static int patch(const struct lx_template *t, const struct lx_request *req, unsigned char *value)
 {
 	__s32 vm_fd = req->vm_fd;
@@ -293,7 +349,7 @@ static int patch(const struct lx_template *t, const struct lx_request *req, unsi
 	memset(value + t->regions, 0, t->max_regions * sizeof(struct lx_region));
 	memcpy(value + t->regions, req->regions, n * sizeof(struct lx_region));
 	memcpy(value + t->name, req->name, LX_NAME_LEN);
-	return 0;
+	return put_eventfds(t, req->eventfds, value);
 }
 
 int lx_template_map(const struct lx_object *o, const struct lx_request *req)

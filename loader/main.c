@@ -12,7 +12,10 @@ static const struct command commands[] = {
 	{ "doctor", "say what this host lacks to use lightexit", cmd_doctor },
 	{ "list", "show the attached devices", cmd_list },
 	{ "stats", "show the devices' counters, or their rates", cmd_stats },
+	{ "attach", "answer counters of VMs that know nothing of lightexit", cmd_attach },
 	{ "detach", "take a device off its VM", cmd_detach },
+	{ "save", "save a device's state to a file", cmd_save },
+	{ "restore", "restore a device's state from a file", cmd_restore },
 	{ "new", "write a new accelerator to start from", cmd_new },
 };
 

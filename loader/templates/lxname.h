@@ -8,15 +8,14 @@
 /* Two registers of 32 bits, MMIO, guest-physical. */
 #define LXNAME_BASE 0xfef00000ULL
 #define LXNAME_LEN 8U
-#define LXNAME_COUNT 0U	  /* read only: microseconds since base_ns, modulo 2^32 */
+#define LXNAME_COUNT 0U	  /* read only: microseconds of device time, modulo 2^32 */
 #define LXNAME_SCRATCH 4U /* what was last written to it */
 
-/* Writer of all fields: the VMM, between lx_write_begin() and lx_write_end(). */
+/* Writer of all fields: the VMM, with the lock, between lx_write_begin() and lx_write_end(). */
 struct lxname_state {
 	struct lx_state hdr;
 	__u32 scratch;
 	__u32 reserved;
-	__u64 base_ns; /* CLOCK_MONOTONIC at which the counter was 0 */
 };
 
 #endif /* LXNAME_H */

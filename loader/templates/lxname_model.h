@@ -9,14 +9,14 @@
 #include <lightexit/io.h>
 #include "lxname.h"
 
-/* A guest's read. LX_PASS for what is not a whole register: the VMM decides. */
-static inline int lxname_read(const struct lxname_state *st, __u64 ns, __u64 off, __u32 len,
+/* A guest's read, at device time @ns. LX_PASS for what is not a whole register: the VMM decides. */
+static inline int lxname_read(const struct lxname_state *st, __s64 ns, __u64 off, __u32 len,
 			      __u64 *val)
 {
-	if (len != 4 || (off == LXNAME_COUNT && ns < st->base_ns))
+	if (len != 4 || (off == LXNAME_COUNT && ns < 0))
 		return LX_PASS;
 	if (off == LXNAME_COUNT)
-		*val = (__u32)((ns - st->base_ns) / 1000);
+		*val = (__u32)((__u64)ns / 1000);
 	else if (off == LXNAME_SCRATCH)
 		*val = st->scratch;
 	else

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* lightexit attach: has counters of running VMs answered that know nothing of it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lightexit/dev/hpet.h>
+#include <lightexit/dev/pmtimer.h>
+
+#include "cmd.h"
+#include "watchdev.h"
+
+/* PMBASE + 8 as firmware places it: q35, Cloud Hypervisor and crosvm; QEMU's pc. */
+static const uint64_t pmtimer_ports[] = { PMTIMER_PORT, 0xb008 };
+#define N_PORTS (sizeof(pmtimer_ports) / sizeof(pmtimer_ports[0]))
+/* QEMU's HPET counts 100 MHz. */
+#define QEMU_HPET_PERIOD_FS 10000000U
+
+enum {
+	OPT_VM_FD = 256,
+	OPT_PORT,
+	OPT_PERIOD,
+};
+
+struct args {
+	bool json; /* first: the child's input */
+	bool all, dry_run, daemon;
+	bool wanted[COUNTERS];
+	pid_t pid;
+	int vm_fd;
+	const char *name, *match;
+	long port;
+	uint64_t period_fs;
+	double interval;
+};
+
+struct attached {
+	struct watchdev *w;
+	size_t n;
+};
+
+static long parse_number(const char *s, long min, long max, const char *what,
+			 struct argp_state *state)
+{
+	char *end;
+	long v;
+
+	errno = 0;
+	v = strtol(s, &end, 0);
+	if (end == s || *end || errno || v < min || v > max)
+		argp_error(state, "%s takes %ld to %ld, not '%s'", what, min, max, s);
+	return v;
+}
+
+static error_t parse_end(struct args *a, struct argp_state *state)
+{
+	if (!a->wanted[COUNTER_PMTIMER] && !a->wanted[COUNTER_HPET])
+		argp_error(state, "a DEVICE is missing: pmtimer or hpet");
+	if (!!a->pid + !!a->name + a->all != 1)
+		argp_error(state, "one of --pid, --name and --all is needed");
+	if (a->match && !a->all)
+		argp_error(state, "--match goes with --all");
+	if (a->vm_fd >= 0 && !a->pid)
+		argp_error(state, "--vm-fd goes with --pid");
+	if (a->daemon && a->json)
+		argp_error(state, "--daemon prints nothing: not with --json");
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+	enum counter c;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->json;
+		return 0;
+	case 'p':
+		a->pid = parse_number(arg, 1, INT32_MAX, "--pid", state);
+		return 0;
+	case 'n':
+		a->name = arg;
+		return 0;
+	case 'a':
+		a->all = true;
+		return 0;
+	case 'm':
+		a->match = arg;
+		return 0;
+	case 'd':
+		a->daemon = true;
+		return 0;
+	case 'D':
+		a->dry_run = true;
+		return 0;
+	case 'i':
+		a->interval = parse_number(arg, 1, 86400, "--interval", state);
+		return 0;
+	case OPT_VM_FD:
+		a->vm_fd = parse_number(arg, 0, INT32_MAX, "--vm-fd", state);
+		return 0;
+	case OPT_PORT:
+		a->port = parse_number(arg, 0, 0xfffc, "--port", state);
+		return 0;
+	case OPT_PERIOD:
+		a->period_fs = parse_number(arg, 1, HPET_PERIOD_MAX, "--hpet-period", state);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!counter_parse(arg, &c))
+			argp_error(state,
+				   "'%s' is no device that can be watched; pmtimer and hpet are",
+				   arg);
+		a->wanted[c] = true;
+		return 0;
+	case ARGP_KEY_END:
+		return parse_end(a, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{ "pid", 'p', "PID", 0, "The VM of this process", 0 },
+	{ "vm-fd", OPT_VM_FD, "FD", 0, "Of its VMs, the one that is its file descriptor FD", 0 },
+	{ "name", 'n', "NAME", 0, "The VM of this name: QEMU's -name, else the process's name", 0 },
+	{ "all", 'a', NULL, 0, "All VMs of this host", 0 },
+	{ "match", 'm', "REGEX", 0, "With --all: those whose name matches", 0 },
+	{ "dry-run", 'D', NULL, 0, "Answer nothing; compare what would have been answered", 0 },
+	{ "daemon", 'd', NULL, 0, "Go to the background once all is attached", 0 },
+	{ "interval", 'i', "SECONDS", 0, "Show the numbers every so many seconds (1)", 0 },
+	{ "port", OPT_PORT, "PORT", 0, "The PM timer's port; else 0x608 and 0xb008 are tried", 0 },
+	{ "hpet-period", OPT_PERIOD, "FS", 0, "The HPET's tick in femtoseconds (10000000, QEMU's)",
+	  0 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { JSON_CHILD, { 0 } };
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "DEVICE...",
+	.children = children,
+	.doc = "Has the DEVICEs (pmtimer, hpet) of running VMs answered in the kernel, whose VMM knows nothing "
+	       "of lightexit: learns its clock from the answers that it gives, and verifies it all the time. "
+	       "Ends with the VMs, or with Ctrl-C; the VMs go on as before."
+	       "\vBEHIND is by how much an answer lags the VMM's own at most: for half of them, and for 99 %.",
+};
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static int find_vms(const struct args *a, struct vms *vms)
+{
+	regex_t re;
+	char why[128];
+	int err, rc;
+
+	if (a->pid)
+		return vms_of_pid(a->pid, a->vm_fd, vms);
+	if (!a->match)
+		return vms_by_name(a->name, NULL, vms);
+	err = regcomp(&re, a->match, REG_EXTENDED | REG_NOSUB);
+	if (err) {
+		regerror(err, &re, why, sizeof(why));
+		return complain("--match: %s", why);
+	}
+	rc = vms_by_name(NULL, &re, vms);
+	regfree(&re);
+	return rc;
+}
+
+static int attach_one(const struct args *a, const struct vm *vm, struct attached *all,
+		      enum counter c, uint64_t addr)
+{
+	struct watchdev_opts o = {
+		.addr = addr,
+		.period_fs = a->period_fs,
+		.dry_run = a->dry_run,
+	};
+	int rc = watchdev_attach(&all->w[all->n], vm, c, &o);
+
+	all->n += rc == RC_OK;
+	return rc;
+}
+
+static int attach_vm(const struct args *a, const struct vm *vm, struct attached *all)
+{
+	int rc = RC_OK;
+	size_t i;
+
+	for (i = 0; rc == RC_OK && a->wanted[COUNTER_PMTIMER] && i < N_PORTS; i++) {
+		if (a->port < 0)
+			rc = attach_one(a, vm, all, COUNTER_PMTIMER, pmtimer_ports[i]);
+		else if (i == 0)
+			rc = attach_one(a, vm, all, COUNTER_PMTIMER, a->port);
+	}
+	if (rc == RC_OK && a->wanted[COUNTER_HPET])
+		rc = attach_one(a, vm, all, COUNTER_HPET, HPET_BASE);
+	return rc;
+}
+
+static int attach_all(const struct args *a, struct vms *vms, struct attached *all)
+{
+	int rc = RC_OK;
+	size_t i;
+
+	all->w = calloc(vms->n, (N_PORTS + 1) * sizeof(*all->w));
+	if (!all->w)
+		return complain("out of memory");
+	for (i = 0; i < vms->n && rc == RC_OK; i++) {
+		rc = attach_vm(a, &vms->v[i], all);
+		vm_release(&vms->v[i]);
+	}
+	return rc;
+}
+
+static int update_all(struct attached *all, double seconds)
+{
+	int live = 0;
+	size_t i;
+
+	for (i = 0; i < all->n; i++) {
+		if (watchdev_update(&all->w[i], seconds))
+			live++;
+		else
+			watchdev_detach(&all->w[i]);
+	}
+	return live;
+}
+
+static void print_table(const struct attached *all)
+{
+	static const char *const head[] = { "PID",	"VM",	      "DEVICE",
+					    "ADDR",	"STATE",      "ANSWERED/s",
+					    "PASSED/s", "BEHIND 50%", "BEHIND 99%" };
+	struct table *t = table_new(9, head);
+	size_t i;
+
+	for (i = 0; i < all->n; i++) {
+		const struct watchdev *w = &all->w[i];
+
+		if (!w->dev)
+			continue;
+		table_add(t, "%d", w->vm->pid);
+		table_add(t, "%s", w->vm->name);
+		table_add(t, "%s", counter_name(w->counter));
+		table_add(t, "0x%" PRIx64, w->addr);
+		table_add(t, "%s", watchdev_state(w));
+		table_add(t, "%" PRIu64, w->handled);
+		table_add(t, "%" PRIu64, w->passed);
+		table_add(t, "%" PRIu64, watchdev_quantile(w, 0.5));
+		table_add(t, "%" PRIu64, watchdev_quantile(w, 0.99));
+	}
+	table_print(t);
+}
+
+static int print_json(const struct attached *all)
+{
+	json_t *devices = json_array();
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		json_array_append_new(devices, watchdev_json(&all->w[i]));
+	return json_print(json_pack("{s:f, s:o}", "monotonic", now(), "devices", devices),
+			  JSON_COMPACT);
+}
+
+static int show(const struct args *a, const struct attached *all)
+{
+	if (a->daemon)
+		return RC_OK;
+	if (a->json)
+		return print_json(all);
+	if (isatty(STDOUT_FILENO))
+		printf("\033[H\033[J");
+	print_table(all);
+	return fflush(stdout) ? complain("cannot write") : RC_OK;
+}
+
+/* Waits for a signal (1), the end of a VM, or the interval (0). */
+static int wait_for(const struct args *a, int sigfd, const struct vms *vms)
+{
+	struct pollfd p[1 + vms->n];
+	size_t i;
+
+	p[0] = (struct pollfd){ .fd = sigfd, .events = POLLIN };
+	for (i = 0; i < vms->n; i++)
+		p[1 + i] = (struct pollfd){ .fd = vms->v[i].pidfd, .events = POLLIN };
+	if (poll(p, 1 + vms->n, a->interval * 1000) < 0 && errno != EINTR)
+		return 1;
+	for (i = 0; i < vms->n; i++) {
+		if (p[1 + i].revents) {
+			close(vms->v[i].pidfd);
+			vms->v[i].pidfd = -1;
+		}
+	}
+	return p[0].revents ? 1 : 0;
+}
+
+static int watch(const struct args *a, struct vms *vms, struct attached *all, int sigfd)
+{
+	double then = now(), t;
+	int rc = RC_OK, done = 0;
+
+	while (rc == RC_OK && !done && update_all(all, 0)) {
+		done = wait_for(a, sigfd, vms);
+		t = now();
+		update_all(all, t - then);
+		then = t;
+		rc = show(a, all);
+	}
+	return rc;
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	struct args a = {
+		.vm_fd = -1, .port = -1, .period_fs = QEMU_HPET_PERIOD_FS, .interval = 1
+	};
+	struct attached all = { 0 };
+	struct vms vms = { 0 };
+	sigset_t set;
+	int rc, sigfd;
+	size_t i;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (sigfd < 0)
+		return complain("signalfd: %s", strerror(errno));
+	rc = find_vms(&a, &vms);
+	if (rc == RC_OK)
+		rc = attach_all(&a, &vms, &all);
+	if (rc == RC_OK && a.daemon && daemon(0, 0))
+		rc = complain("cannot go to the background: %s", strerror(errno));
+	if (rc == RC_OK)
+		rc = watch(&a, &vms, &all, sigfd);
+	for (i = 0; i < all.n; i++)
+		watchdev_detach(&all.w[i]);
+	free(all.w);
+	vms_free(&vms);
+	close(sigfd);
+	return rc;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* Finds VMs in /proc, and takes their fds out of the processes that hold them. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "vms.h"
+
+#define VM_LINK "anon_inode:kvm-vm"
+#define MAX_FDS 16
+
+/* The fds of a process that are VMs: how many, at most @max of them in @fds; or -errno. */
+static int vm_fds(pid_t pid, int *fds, int max)
+{
+	char path[64], to[32];
+	struct dirent *d;
+	ssize_t len;
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir))) {
+		len = readlinkat(dirfd(dir), d->d_name, to, sizeof(to) - 1);
+		if (len < 0)
+			continue;
+		to[len] = '\0';
+		if (!strcmp(to, VM_LINK) && n < max)
+			fds[n++] = atoi(d->d_name);
+	}
+	closedir(dir);
+	return n;
+}
+
+/* Several fds may be one VM's, after dup(). */
+static bool same_vm(pid_t pid, int a, int b)
+{
+	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b) == 0;
+}
+
+static int read_file(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	buf[n] = '\0';
+	return n;
+}
+
+/* QEMU's -name takes NAME, or guest=NAME among other settings. */
+static void copy_name(const char *arg, char *name)
+{
+	const char *guest = strstr(arg, "guest=");
+
+	if (guest && (guest == arg || guest[-1] == ','))
+		arg = guest + strlen("guest=");
+	snprintf(name, VM_NAME_LEN, "%.*s", (int)strcspn(arg, ","), arg);
+}
+
+static void name_of(pid_t pid, char *name)
+{
+	char buf[16384], *p, *end;
+	int n = read_file(pid, "cmdline", buf, sizeof(buf));
+
+	end = buf + (n > 0 ? n : 0);
+	for (p = buf; p < end; p += strlen(p) + 1) {
+		if (strcmp(p, "-name") || p + strlen(p) + 1 >= end)
+			continue;
+		copy_name(p + strlen(p) + 1, name);
+		return;
+	}
+	n = read_file(pid, "comm", buf, sizeof(buf));
+	snprintf(name, VM_NAME_LEN, "%.*s", n > 0 ? (int)strcspn(buf, "\n") : 0, buf);
+}
+
+static int choose_fd(pid_t pid, int fd)
+{
+	int fds[MAX_FDS], i, n = vm_fds(pid, fds, MAX_FDS);
+
+	if (n == -ENOENT)
+		return complain("there is no process %d", pid), -1;
+	if (n < 0)
+		return complain("process %d: cannot look at its files: %s; run as root", pid,
+				strerror(-n)),
+		       -1;
+	for (i = 0; fd >= 0 && i < n; i++) {
+		if (fds[i] == fd)
+			return fd;
+	}
+	if (fd >= 0)
+		return complain("process %d: its fd %d is no VM", pid, fd), -1;
+	if (!n)
+		return complain("process %d has no VM: no fd of it is a " VM_LINK, pid), -1;
+	for (i = 1; i < n; i++) {
+		if (!same_vm(pid, fds[0], fds[i]))
+			return complain(
+				       "process %d has several VMs, fds %d and %d among them; choose one with "
+				       "--vm-fd",
+				       pid, fds[0], fds[i]),
+			       -1;
+	}
+	return fds[0];
+}
+
+static int open_vm(pid_t pid, int fd, struct vm *vm)
+{
+	*vm = (struct vm){ .pid = pid, .pidfd = -1, .fd = -1 };
+	vm->pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (vm->pidfd < 0 && errno == ESRCH)
+		return complain("there is no process %d", pid);
+	if (vm->pidfd < 0)
+		return complain("process %d: %s", pid, strerror(errno));
+	fd = choose_fd(pid, fd);
+	if (fd < 0)
+		goto close_pidfd;
+	vm->fd = syscall(SYS_pidfd_getfd, vm->pidfd, fd, 0);
+	if (vm->fd < 0) {
+		complain("process %d: cannot take its VM's fd %d: %s%s", pid, fd, strerror(errno),
+			 errno == EPERM ? "; that needs CAP_SYS_PTRACE, run as root" : "");
+		goto close_pidfd;
+	}
+	name_of(pid, vm->name);
+	return RC_OK;
+close_pidfd:
+	close(vm->pidfd);
+	return RC_FAILED;
+}
+
+static int append(struct vms *vms, const struct vm *vm)
+{
+	struct vm *v = realloc(vms->v, (vms->n + 1) * sizeof(*v));
+
+	if (!v)
+		return complain("out of memory");
+	vms->v = v;
+	v[vms->n++] = *vm;
+	return RC_OK;
+}
+
+int vms_of_pid(pid_t pid, int fd, struct vms *vms)
+{
+	struct vm vm;
+
+	*vms = (struct vms){ 0 };
+	return open_vm(pid, fd, &vm) ?: append(vms, &vm);
+}
+
+static bool wanted(pid_t pid, const char *name, const regex_t *match)
+{
+	char its[VM_NAME_LEN];
+	int fd;
+
+	if (vm_fds(pid, &fd, 1) < 1)
+		return false;
+	name_of(pid, its);
+	return name ? !strcmp(name, its) : !match || !regexec(match, its, 0, NULL, 0);
+}
+
+int vms_by_name(const char *name, const regex_t *match, struct vms *vms)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *d;
+	struct vm vm;
+	int rc = RC_OK;
+
+	*vms = (struct vms){ 0 };
+	while (dir && rc == RC_OK && (d = readdir(dir))) {
+		pid_t pid = atoi(d->d_name);
+
+		if (pid > 0 && wanted(pid, name, match) && open_vm(pid, -1, &vm) == RC_OK)
+			rc = append(vms, &vm);
+	}
+	if (dir)
+		closedir(dir);
+	if (rc != RC_OK || vms->n)
+		return rc;
+	if (name)
+		return complain("no VM that this user may look at has the name '%s'", name);
+	return complain("there is no VM%s that this user may look at",
+			match ? " of such a name" : "");
+}
+
+void vm_release(struct vm *vm)
+{
+	if (vm->fd >= 0)
+		close(vm->fd);
+	vm->fd = -1;
+}
+
+void vms_free(struct vms *vms)
+{
+	size_t i;
+
+	for (i = 0; i < vms->n; i++) {
+		vm_release(&vms->v[i]);
+		close(vms->v[i].pidfd);
+	}
+	free(vms->v);
+	*vms = (struct vms){ 0 };
+}
