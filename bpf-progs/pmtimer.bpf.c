@@ -20,9 +20,9 @@ int BPF_PROG(pmtimer_io_read, struct lx_io *io)
 	__u64 val;
 	__u32 seq;
 
-	if (!st || !lx_state_valid(&st->hdr) || !lx_read_begin(&st->hdr, &seq))
+	if (!st || !lx_read_live(&st->hdr, &seq))
 		return LX_PASS;
-	if (pmtimer_read(st, lx_clock_ns(io, st->clock), io->addr, io->len, &val) != LX_HANDLED)
+	if (pmtimer_read(st, lx_device_ns(io, &st->hdr), io->addr, io->len, &val) != LX_HANDLED)
 		return LX_PASS;
 	if (lx_read_retry(&st->hdr, seq))
 		return LX_PASS;

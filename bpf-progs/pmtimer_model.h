@@ -10,16 +10,16 @@
 #include <lightexit/io.h>
 #include <lightexit/muldiv.h>
 
-/* The counter at time @ns (by the state's clock), before it is cut to its width. */
-static inline __u64 pmtimer_ticks(const struct pmtimer_state *st, __u64 ns)
+/* The counter at a device time, before it is cut to its width. */
+static inline __u64 pmtimer_ticks(__u64 ns)
 {
-	return lx_muldiv64(ns - st->base_ns, PMTIMER_HZ, 1000000000);
+	return lx_muldiv64(ns, PMTIMER_HZ, 1000000000);
 }
 
 /**
  * pmtimer_read() - a guest's read of PM_TMR_BLK
  * @st:  a consistent state
- * @ns:  time of the read, by the state's clock
+ * @ns:  device time of the read
  * @off: offset into PM_TMR_BLK
  * @len: bytes
  * @val: the value, if handled
@@ -28,18 +28,18 @@ static inline __u64 pmtimer_ticks(const struct pmtimer_state *st, __u64 ns)
  * the counter. 4.8.2.1: in a 24-bit timer the upper byte reads zero.
  *
  * Return: LX_HANDLED, or LX_PASS for what is not within the register, for a
- * time before the state's, or for a width the specification does not know.
+ * time before 0, or for a width the specification does not know.
  */
-static inline int pmtimer_read(const struct pmtimer_state *st, __u64 ns, __u64 off, __u32 len,
+static inline int pmtimer_read(const struct pmtimer_state *st, __s64 ns, __u64 off, __u32 len,
 			       __u64 *val)
 {
 	__u64 v;
 
 	if ((len != 1 && len != 2 && len != 4) || off > PMTIMER_LEN - len)
 		return LX_PASS;
-	if ((st->bits != 24 && st->bits != 32) || ns < st->base_ns)
+	if (ns < 0 || (st->bits != 24 && st->bits != 32))
 		return LX_PASS;
-	v = pmtimer_ticks(st, ns) & ((1ULL << st->bits) - 1);
+	v = pmtimer_ticks((__u64)ns) & ((1ULL << st->bits) - 1);
 	*val = (v >> (off * 8)) & ((1ULL << (len * 8)) - 1);
 	return LX_HANDLED;
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-# selftest.sh: in the lab's machine: the VMM's tests, examples/hpet without the module and with
+# selftest.sh: in the lab's machine: the VMM's tests, the examples without the module and with
 # it. The last line is "N passed, N failed, N skipped".
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -10,10 +10,12 @@ out=$(mktemp)
 
 {
 	tests/unit/run.sh "$B/examples/vmm-selftest"
-	examples/hpet/check.sh "$B/examples/hpet" || echo "not ok - examples/hpet/check.sh"
+	for check in examples/*/check.sh; do
+		"$check" "$B/${check%/check.sh}" || echo "not ok - $check"
+	done
 } | tee "$out"
 read -r passed failed < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 }
-	/^hpet: [0-9]+ passed/ { p += $2; f += $4 } END { print p + 0, f + 0 }' "$out")
+	/^[a-z_]+: [0-9]+ passed/ { p += $2; f += $4 } END { print p + 0, f + 0 }' "$out")
 
 check() {
 	local text=$1
@@ -36,6 +38,7 @@ falls_back() {
 }
 check "hpet --path auto falls back without the module" falls_back
 insmod "$B/kmod/$(uname -r)/kernel/lightexit.ko" || exit 2
+check "regtable, with the program" examples/regtable/check.sh "$B/examples/regtable"
 check "hpet --path bpf: programs answer every read" answered bpf
 check "hpet --path auto takes the programs" answered auto
 echo "$passed passed, $failed failed, 0 skipped"

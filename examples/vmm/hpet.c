@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /*
- * HPET back end. Reads of the counter take no lock; writers take turns, and
- * publish capabilities, configuration and counter by lx_state's seq, to other
- * vCPUs and to the device program alike.
+ * HPET back end. Reads of the counter take no lock; all else takes the state's, as the
+ * program does. Who changed a timer sees to it that somebody waits for it: the attached
+ * program, which is kicked, or this file's own timers.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "hpet.h"
 #include "hpet_model.h"
@@ -18,84 +22,62 @@
 #define CAP_TIMERS_SHIFT 8	/* NUM_TIM_CAP: the last timer's number */
 #define CAP_REVISION 1ULL
 
-/* 2.3.8: timer N's registers */
-#define TIMER_BASE 0x100U
-#define TIMER_SIZE 0x20U
-#define TIMER_CONFIG 0x00U
-#define TIMER_COMPARATOR 0x08U
+#define ROUTE_CAP (((1ULL << HPET_INPUTS) - 1) << HPET_INPUT << HPET_TN_ROUTE_CAP_SHIFT)
 
-/* 2.3.8: bits of Tn_CONF_CAP_REG */
-#define TN_LEVEL (1ULL << 1)
-#define TN_ENABLE (1ULL << 2)
-#define TN_PERIODIC (1ULL << 3)
-#define TN_PERIODIC_CAP (1ULL << 4)
-#define TN_64BIT_CAP (1ULL << 5)
-#define TN_32BIT (1ULL << 8)
-#define TN_ROUTE_SHIFT 9
-#define TN_ROUTE (0x1fULL << TN_ROUTE_SHIFT)
-#define TN_ROUTES (0x00f00000ULL << 32) /* Tn_INT_ROUTE_CAP: inputs 20 to 23 */
-
-/* 2.3.9: all ones after reset */
-#define COMPARATOR_RESET (~0ULL)
-
-struct timer {
-	uint64_t config;
-	uint64_t comparator;
+/* Waits for one timer. @watch: NULL while not connected. */
+struct waiter {
+	struct vmm_hpet *hpet;
+	struct vmm_watch *watch;
 };
 
-/* @lock serialises writers; timers are read without it. */
+/**
+ * struct vmm_hpet - the back end
+ * @irqs:       as vmm_hpet_connect() was given it
+ * @connected:  eventfds and watches are there
+ * @handed_out: a program waits for the timers
+ * @bound:      bit n: the irqfd of slot n is there
+ * @slots:      the eventfds, by HPET_SLOT()
+ * @handover:   signalled when the program ends
+ * @kick:       kicks the program; and what EOIs of level-triggered interrupts signal
+ * @waiters:    own timers
+ * @on_handover: watches @handover
+ * @on_kick:    watches @kick while not @handed_out, else NULL
+ *
+ * The state's lock protects @connected to @bound and the timers' @watch. The watches of
+ * the eventfds belong to whoever attaches, and to the loop's thread while @on_handover is
+ * there.
+ */
 struct vmm_hpet {
 	struct hpet_state *st;
 	struct hpet_state own;
-	pthread_mutex_t lock;
-	struct timer timers[VMM_HPET_TIMERS];
 	struct vmm *vm;
 	unsigned int index;
+	struct vmm_hpet_irqs irqs;
+	bool connected;
+	bool handed_out;
+	uint32_t bound;
+	int slots[HPET_SLOTS];
+	int handover;
+	int kick;
+	struct waiter waiters[HPET_TIMERS];
+	struct vmm_watch *on_handover;
+	struct vmm_watch *on_kick;
 };
 
-/* @val put over the @len bytes of @old that an access at @off names. */
-static uint64_t merge(uint64_t old, uint64_t off, uint32_t len, uint64_t val)
+/* Device time; but not before the counter's (somebody may set the VM's clock back). */
+static int64_t now_ns(const struct vmm_hpet *hpet)
 {
-	unsigned int shift = (off & 7) * 8;
-	uint64_t mask = (len == 8 ? ~0ULL : (1ULL << len * 8) - 1) << shift;
+	const struct hpet_state *st = hpet->st;
+	int64_t now = lx_device_time(&st->hdr, vmm_clock_ns(hpet->vm, st->hdr.clock));
+	int64_t base = (int64_t)st->base_ns;
 
-	return (old & ~mask) | (val << shift & mask);
-}
-
-/* 2.3.2: naturally aligned; else the result is undefined, and here nothing. */
-static bool aligned(uint64_t off, uint32_t len)
-{
-	return (len == 1 || len == 2 || len == 4 || len == 8) && !(off & (len - 1));
-}
-
-static uint64_t *timer_reg(struct vmm_hpet *hpet, uint64_t off)
-{
-	uint64_t n = (off - TIMER_BASE) / TIMER_SIZE;
-
-	if (off < TIMER_BASE || n >= VMM_HPET_TIMERS)
-		return NULL;
-	switch (off & (TIMER_SIZE - 1) & ~7ULL) {
-	case TIMER_CONFIG:
-		return &hpet->timers[n].config;
-	case TIMER_COMPARATOR:
-		return &hpet->timers[n].comparator;
-	default: /* Tn_FSB_ROUTE: no Tn_FSB_INT_DEL_CAP */
-		return NULL;
-	}
-}
-
-/* Now; but not before the state's time (somebody may set the VM's clock back). */
-static uint64_t now_ns(const struct vmm_hpet *hpet)
-{
-	uint64_t now = vmm_clock_ns(hpet->vm, hpet->st->clock);
-
-	return now < hpet->st->base_ns ? hpet->st->base_ns : now;
+	return now < base ? base : now;
 }
 
 static uint64_t read_published(struct vmm_hpet *hpet, uint64_t off, uint32_t len)
 {
 	const struct hpet_state *st = hpet->st;
-	uint64_t now = 0;
+	int64_t now = 0;
 	__u64 val;
 	__u32 seq;
 
@@ -115,101 +97,323 @@ static uint64_t read_published(struct vmm_hpet *hpet, uint64_t off, uint32_t len
 uint64_t vmm_hpet_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len)
 {
 	struct vmm_hpet *hpet = opaque;
-	uint64_t *reg;
+	__u64 val;
 
-	if (!aligned(off, len))
-		return 0;
 	if (hpet_is_fast(off & ~7ULL))
 		return read_published(hpet, off, len);
-	reg = timer_reg(hpet, off);
-	/* 2.3.6: HPET_STATUS stays 0 as no comparator fires. */
-	return reg ? __atomic_load_n(reg, __ATOMIC_ACQUIRE) >> (off & 7) * 8 : 0;
+	lx_lock(&hpet->st->hdr);
+	if (hpet_read_locked(hpet->st, now_ns(hpet), off, len, &val) != LX_HANDLED)
+		val = 0;
+	lx_unlock(&hpet->st->hdr);
+	return val;
+}
+
+/* CLOCK_MONOTONIC at a device time; early by what the clocks drift: then it is waited anew. */
+static uint64_t monotonic_ns(const struct vmm_hpet *hpet, uint64_t at, uint64_t now)
+{
+	const struct lx_state *hdr = &hpet->st->hdr;
+
+	if (hdr->clock == LX_CLOCK_MONOTONIC)
+		return hdr->epoch_ns + at;
+	return vmm_clock_ns(hpet->vm, LX_CLOCK_MONOTONIC) + (at > now ? at - now : 0);
+}
+
+/* Carries out what the model says. The lock is held. */
+static void apply(struct vmm_hpet *hpet, uint64_t now, const struct hpet_effect *eff)
+{
+	const struct hpet_state *st = hpet->st;
+
+	if (!hpet->connected)
+		return;
+	for (unsigned int i = 0; i < HPET_SLOTS; i++) {
+		if (eff->slots & 1U << i)
+			eventfd_write(hpet->slots[i], 1);
+	}
+	if (hpet->handed_out && eff->moved)
+		eventfd_write(hpet->kick, 1);
+	for (unsigned int n = 0; n < HPET_TIMERS && !hpet->handed_out; n++) {
+		uint64_t at = 0;
+
+		if (!(eff->moved & 1U << n))
+			continue;
+		if (st->timers[n].timer.armed)
+			at = monotonic_ns(hpet, hpet_wake_ns(st, n, now, eff), now);
+		vmm_timer_set(hpet->waiters[n].watch, at);
+	}
+}
+
+static uint32_t gsi_of(const struct vmm_hpet *hpet, uint32_t route)
+{
+	if (route < HPET_ROUTE_INPUT)
+		return hpet->irqs.legacy_gsi[route];
+	return HPET_INPUT + route - HPET_ROUTE_INPUT;
+}
+
+/* Makes an eventfd an irqfd, or undoes it; by that a line that is asserted falls. */
+static int bind_slot(struct vmm_hpet *hpet, unsigned int slot, bool on)
+{
+	struct kvm_irqfd irqfd = {
+		.fd = (uint32_t)hpet->slots[slot],
+		.gsi = gsi_of(hpet, slot / 2),
+		.flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	if (on && slot & 1) {
+		irqfd.flags = KVM_IRQFD_FLAG_RESAMPLE;
+		irqfd.resamplefd = (uint32_t)hpet->kick;
+	}
+	if (ioctl(hpet->vm->fd, KVM_IRQFD, &irqfd))
+		return vmm_error(-errno, "HPET: KVM_IRQFD of GSI %u", irqfd.gsi);
+	hpet->bound ^= 1U << slot;
+	return 0;
+}
+
+/*
+ * The irqfds that the routes ask for. Those that resample are there only where a timer is
+ * level-triggered: with them KVM tells of each EOI. The lock is held.
+ */
+static int rewire(struct vmm_hpet *hpet)
+{
+	uint32_t want = 0;
+	int err = 0;
+
+	if (!hpet->connected)
+		return 0;
+	for (unsigned int i = 0; i < HPET_SLOTS; i += 2)
+		want |= 1U << i;
+	for (unsigned int n = 0; n < HPET_TIMERS; n++) {
+		if (hpet->st->timers[n].config & HPET_TN_LEVEL &&
+		    hpet_route(hpet->st, n) != HPET_ROUTE_NONE)
+			want |= hpet_slot_bit(hpet->st, n);
+	}
+	for (unsigned int i = 0; i < HPET_SLOTS && !err; i++) {
+		if ((want ^ hpet->bound) & 1U << i)
+			err = bind_slot(hpet, i, want & 1U << i);
+	}
+	if (hpet->irqs.legacy)
+		hpet->irqs.legacy(hpet->irqs.opaque, hpet->st->config & HPET_CONFIG_LEGACY);
+	return err;
 }
 
 /* The clock is read after lx_write_begin(): see state.h. */
-static void write_config(struct vmm_hpet *hpet, uint64_t val)
+static void write_locked(struct vmm_hpet *hpet, uint64_t off, uint32_t len, uint64_t val)
 {
 	struct hpet_state *st = hpet->st;
-	bool on = val & HPET_CONFIG_ENABLE, was_on = st->config & HPET_CONFIG_ENABLE;
+	bool published = hpet_is_published(off & ~7ULL), moves = hpet_needs_vmm(st, off, len, val);
+	struct hpet_effect eff = { 0 };
+	uint64_t now;
 
-	lx_write_begin(&st->hdr);
-	if (was_on && !on)
-		st->counter = hpet_counter(st, now_ns(hpet));
-	st->config = val & (HPET_CONFIG_ENABLE | HPET_CONFIG_LEGACY);
-	if (on && !was_on)
-		st->base_ns = vmm_clock_ns(hpet->vm, st->clock);
-	lx_write_end(&st->hdr);
-}
-
-/* 2.3.7: written only while halted; a write to a running counter does nothing. */
-static void write_counter(struct vmm_hpet *hpet, uint64_t val)
-{
-	struct hpet_state *st = hpet->st;
-
-	if (st->config & HPET_CONFIG_ENABLE)
-		return;
-	lx_write_begin(&st->hdr);
-	st->counter = val;
-	lx_write_end(&st->hdr);
-}
-
-/* 2.3.8: a route that Tn_INT_ROUTE_CAP lacks does not read back; VAL_SET reads 0. */
-static uint64_t timer_config(uint64_t old, uint64_t val)
-{
-	uint64_t can = TN_LEVEL | TN_ENABLE | TN_32BIT;
-	uint64_t route = (val & TN_ROUTE) >> TN_ROUTE_SHIFT;
-
-	if (old & TN_PERIODIC_CAP)
-		can |= TN_PERIODIC;
-	if (!route || TN_ROUTES >> 32 >> route & 1)
-		can |= TN_ROUTE;
-	return (old & ~can) | (val & can);
-}
-
-static void write_timer(uint64_t *reg, uint64_t off, uint32_t len, uint64_t val)
-{
-	val = merge(*reg, off, len, val);
-	if ((off & (TIMER_SIZE - 1) & ~7ULL) == TIMER_CONFIG)
-		val = timer_config(*reg, val);
-	__atomic_store_n(reg, val, __ATOMIC_RELEASE);
+	if (published)
+		lx_write_begin(&st->hdr);
+	now = (uint64_t)now_ns(hpet);
+	hpet_write(st, now, off, len, val, &eff);
+	if (published)
+		lx_write_end(&st->hdr);
+	if (moves)
+		rewire(hpet);
+	apply(hpet, now, &eff);
 }
 
 void vmm_hpet_write(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len, uint64_t val)
 {
 	struct vmm_hpet *hpet = opaque;
-	uint64_t *reg = timer_reg(hpet, off);
 
-	if (!aligned(off, len))
+	if (!hpet_aligned(off, len))
 		return;
-	pthread_mutex_lock(&hpet->lock);
-	switch (off & ~7ULL) {
-	case HPET_CONFIG:
-		write_config(hpet, merge(hpet->st->config, off, len, val));
-		break;
-	case HPET_COUNTER:
-		write_counter(hpet, merge(hpet->st->counter, off, len, val));
-		break;
-	default:
-		if (reg)
-			write_timer(reg, off, len, val);
-		break;
-	}
-	pthread_mutex_unlock(&hpet->lock);
+	lx_lock(&hpet->st->hdr);
+	write_locked(hpet, off, len, val);
+	lx_unlock(&hpet->st->hdr);
 }
 
-/* All but the header, which the library filled in for a mapped state. */
+/* A timer of ours: the state says whether anything is due. While it is frozen nothing is. */
+static void expired(void *opaque)
+{
+	struct waiter *w = opaque;
+	struct vmm_hpet *hpet = w->hpet;
+	unsigned int n = (unsigned int)(w - hpet->waiters);
+	struct hpet_effect eff = { .moved = 1U << n };
+	uint64_t now;
+
+	lx_lock(&hpet->st->hdr);
+	if (lx_state_live(&hpet->st->hdr) && !hpet->handed_out) {
+		now = (uint64_t)now_ns(hpet);
+		hpet_expired(hpet->st, n, now, &eff);
+		apply(hpet, now, &eff);
+	}
+	lx_unlock(&hpet->st->hdr);
+}
+
+/* All timers and lines. The lock is held. */
+static void look_again(struct vmm_hpet *hpet)
+{
+	struct hpet_effect eff = { 0 };
+
+	if (!lx_state_live(&hpet->st->hdr))
+		return;
+	hpet_kicked(hpet->st, &eff);
+	apply(hpet, (uint64_t)now_ns(hpet), &eff);
+}
+
+void vmm_hpet_kick(struct vmm_hpet *hpet)
+{
+	lx_lock(&hpet->st->hdr);
+	rewire(hpet);
+	look_again(hpet);
+	lx_unlock(&hpet->st->hdr);
+}
+
+static void kicked(void *opaque)
+{
+	struct vmm_hpet *hpet = opaque;
+
+	lx_lock(&hpet->st->hdr);
+	look_again(hpet);
+	lx_unlock(&hpet->st->hdr);
+}
+
+/* The program answers no more: from here on timers and EOIs are waited for here. */
+static void handed_over(void *opaque)
+{
+	struct vmm_hpet *hpet = opaque;
+
+	lx_lock(&hpet->st->hdr);
+	hpet->handed_out = false;
+	look_again(hpet);
+	lx_unlock(&hpet->st->hdr);
+	if (!hpet->on_kick)
+		vmm_watch_new(hpet->irqs.loop, hpet->kick, kicked, hpet, &hpet->on_kick);
+}
+
+static int watch_handover(struct vmm_hpet *hpet)
+{
+	return vmm_watch_new(hpet->irqs.loop, hpet->handover, handed_over, hpet,
+			     &hpet->on_handover);
+}
+
+/* When this returns no handover is being taken, and none of an earlier attach will be. */
+static void forget_handover(struct vmm_hpet *hpet)
+{
+	eventfd_t count;
+
+	vmm_watch_free(hpet->on_handover);
+	hpet->on_handover = NULL;
+	eventfd_read(hpet->handover, &count);
+}
+
+int vmm_hpet_hand_out(struct vmm_hpet *hpet)
+{
+	forget_handover(hpet);
+	vmm_watch_free(hpet->on_kick);
+	hpet->on_kick = NULL;
+	lx_lock(&hpet->st->hdr);
+	hpet->handed_out = true;
+	for (unsigned int n = 0; n < HPET_TIMERS; n++)
+		vmm_timer_set(hpet->waiters[n].watch, 0);
+	lx_unlock(&hpet->st->hdr);
+	return watch_handover(hpet);
+}
+
+void vmm_hpet_take_back(struct vmm_hpet *hpet)
+{
+	forget_handover(hpet);
+	handed_over(hpet);
+	watch_handover(hpet);
+}
+
+void vmm_hpet_eventfds(const struct vmm_hpet *hpet, int slots[HPET_SLOTS], int *handover, int *kick)
+{
+	memcpy(slots, hpet->slots, sizeof(hpet->slots));
+	*handover = hpet->handover;
+	*kick = hpet->kick;
+}
+
+static int make_eventfds(struct vmm_hpet *hpet)
+{
+	int *const fds[] = { &hpet->handover, &hpet->kick };
+	int err = 0;
+
+	for (unsigned int i = 0; i < HPET_SLOTS + 2 && !err; i++) {
+		int *fd = i < HPET_SLOTS ? &hpet->slots[i] : fds[i - HPET_SLOTS];
+
+		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (*fd < 0)
+			err = vmm_error(-errno, "HPET: eventfd");
+	}
+	return err;
+}
+
+int vmm_hpet_connect(struct vmm_hpet *hpet, const struct vmm_hpet_irqs *irqs)
+{
+	struct vmm_loop *loop = irqs->loop;
+	int err;
+
+	hpet->irqs = *irqs;
+	err = make_eventfds(hpet);
+	for (unsigned int n = 0; n < HPET_TIMERS && !err; n++) {
+		struct waiter *w = &hpet->waiters[n];
+
+		w->hpet = hpet;
+		err = vmm_timer_new(loop, expired, w, &w->watch);
+	}
+	if (!err)
+		err = vmm_watch_new(loop, hpet->kick, kicked, hpet, &hpet->on_kick);
+	if (!err)
+		err = watch_handover(hpet);
+	if (err)
+		return err;
+	lx_lock(&hpet->st->hdr);
+	hpet->connected = true;
+	err = rewire(hpet);
+	lx_unlock(&hpet->st->hdr);
+	return err;
+}
+
+void vmm_hpet_disconnect(struct vmm_hpet *hpet)
+{
+	if (hpet->connected) {
+		lx_lock(&hpet->st->hdr);
+		hpet->connected = false;
+		lx_unlock(&hpet->st->hdr);
+	}
+	vmm_watch_free(hpet->on_handover);
+	vmm_watch_free(hpet->on_kick);
+	hpet->on_handover = NULL;
+	hpet->on_kick = NULL;
+	for (unsigned int n = 0; n < HPET_TIMERS; n++) {
+		vmm_watch_free(hpet->waiters[n].watch);
+		hpet->waiters[n].watch = NULL;
+	}
+}
+
+/* 3.1: after reset */
+static void reset(struct hpet_state *st)
+{
+	st->cap = VMM_HPET_PERIOD_FS << HPET_CAP_PERIOD_SHIFT | CAP_VENDOR | CAP_LEGACY |
+		  CAP_64BIT | (HPET_TIMERS - 1ULL) << CAP_TIMERS_SHIFT | CAP_REVISION;
+	st->config = 0;
+	st->counter = 0;
+	st->base_ns = 0;
+	st->status = 0;
+	for (unsigned int n = 0; n < HPET_TIMERS; n++) {
+		st->timers[n] = (struct hpet_timer_state){
+			.config = ROUTE_CAP | HPET_TN_64BIT_CAP | (n ? 0 : HPET_TN_PERIODIC_CAP),
+			.comparator = HPET_COMPARATOR_RESET,
+		};
+	}
+}
+
 static void publish(struct vmm_hpet *hpet, enum lx_clock clock)
 {
 	struct hpet_state *st = hpet->st;
 
+	if (st == &hpet->own) /* else the library did */
+		lx_state_init(&st->hdr, sizeof(*st));
+	lx_state_start(&st->hdr, clock, vmm_clock_ns(hpet->vm, clock));
+	lx_lock(&st->hdr);
 	lx_write_begin(&st->hdr);
-	st->cap = VMM_HPET_PERIOD_FS << HPET_CAP_PERIOD_SHIFT | CAP_VENDOR | CAP_LEGACY |
-		  CAP_64BIT | (VMM_HPET_TIMERS - 1ULL) << CAP_TIMERS_SHIFT | CAP_REVISION;
-	st->config = 0;
-	st->counter = 0;
-	st->base_ns = 0;
-	st->clock = clock;
+	reset(st);
 	lx_write_end(&st->hdr);
+	lx_unlock(&st->hdr);
 }
 
 int vmm_hpet_new(struct vmm *vm, uint64_t base, enum lx_clock clock, struct hpet_state *state,
@@ -230,11 +434,6 @@ int vmm_hpet_new(struct vmm *vm, uint64_t base, enum lx_clock clock, struct hpet
 		return vmm_error(-ENOMEM, "HPET");
 	hpet->vm = vm;
 	hpet->st = state ? state : &hpet->own;
-	pthread_mutex_init(&hpet->lock, NULL);
-	for (unsigned int i = 0; i < VMM_HPET_TIMERS; i++) {
-		hpet->timers[i].config = TN_ROUTES | TN_64BIT_CAP | (i ? 0 : TN_PERIODIC_CAP);
-		hpet->timers[i].comparator = COMPARATOR_RESET;
-	}
 	publish(hpet, clock);
 	dev.opaque = hpet;
 	index = vmm_add_dev(vm, &dev);
@@ -252,10 +451,20 @@ unsigned int vmm_hpet_index(const struct vmm_hpet *hpet)
 	return hpet->index;
 }
 
+static void close_fd(int fd)
+{
+	if (fd > 0)
+		close(fd);
+}
+
 void vmm_hpet_free(struct vmm_hpet *hpet)
 {
 	if (!hpet)
 		return;
-	pthread_mutex_destroy(&hpet->lock);
+	vmm_hpet_disconnect(hpet);
+	for (unsigned int i = 0; i < HPET_SLOTS; i++)
+		close_fd(hpet->slots[i]);
+	close_fd(hpet->handover);
+	close_fd(hpet->kick);
 	free(hpet);
 }

@@ -285,11 +285,11 @@ static int create_irqchip(struct vmm *vm, enum vmm_irqchip irqchip)
 
 	if (irqchip == VMM_IRQCHIP_SPLIT && ioctl(vm->fd, KVM_ENABLE_CAP, &split))
 		return vmm_error(-errno, "KVM_CAP_SPLIT_IRQCHIP");
-	if (irqchip != VMM_IRQCHIP_KERNEL)
+	if (irqchip != VMM_IRQCHIP_KERNEL && irqchip != VMM_IRQCHIP_NO_PIT)
 		return 0;
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP))
 		return vmm_error(-errno, "KVM_CREATE_IRQCHIP");
-	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
+	if (irqchip == VMM_IRQCHIP_KERNEL && ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
 		return vmm_error(-errno, "KVM_CREATE_PIT2");
 	return 0;
 }

@@ -10,11 +10,9 @@
 #include "pmtimer.h"
 #include "pmtimer_model.h"
 
-/* @lock serialises writers. */
 struct vmm_pmtimer {
 	struct pmtimer_state *st;
 	struct pmtimer_state own;
-	pthread_mutex_t lock;
 	struct vmm *vm;
 	unsigned int index;
 };
@@ -23,16 +21,15 @@ uint64_t vmm_pmtimer_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uin
 {
 	struct vmm_pmtimer *pmt = opaque;
 	const struct pmtimer_state *st = pmt->st;
-	uint64_t now;
+	int64_t now;
 	__u64 val;
 	__u32 seq;
 
 	for (;;) {
 		if (lx_read_begin(&st->hdr, &seq)) {
-			now = vmm_clock_ns(pmt->vm, st->clock);
-			/* Somebody may set the VM's clock back. */
-			if (now < st->base_ns)
-				now = st->base_ns;
+			now = lx_device_time(&st->hdr, vmm_clock_ns(pmt->vm, st->hdr.clock));
+			if (now < 0) /* somebody may set the VM's clock back */
+				now = 0;
 			if (pmtimer_read(st, now, off, len, &val) != LX_HANDLED)
 				val = ~0ULL;
 			if (!lx_read_retry(&st->hdr, seq))
@@ -42,43 +39,36 @@ uint64_t vmm_pmtimer_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uin
 	}
 }
 
-/* When the counter was 0, if it is @ticks at @now; rounded so that it is not below. */
-static uint64_t base_of(uint64_t now, uint32_t ticks)
+/* Device time at which the counter becomes @ticks. */
+static uint64_t time_of(uint32_t ticks)
 {
-	return now - ((uint64_t)ticks * 1000000000 + PMTIMER_HZ - 1) / PMTIMER_HZ;
+	return ((uint64_t)ticks * 1000000000 + PMTIMER_HZ - 1) / PMTIMER_HZ;
 }
 
-int vmm_pmtimer_set(struct vmm_pmtimer *pmt, uint32_t ticks)
+void vmm_pmtimer_set(struct vmm_pmtimer *pmt, uint32_t ticks)
 {
-	struct pmtimer_state *st = pmt->st;
-	uint64_t now, base;
-	int err = 0;
+	struct lx_state *hdr = &pmt->st->hdr;
 
-	pthread_mutex_lock(&pmt->lock);
-	lx_write_begin(&st->hdr);
-	now = vmm_clock_ns(pmt->vm, st->clock);
-	base = base_of(now, ticks);
-	if (base > now)
-		err = -ERANGE;
-	else
-		st->base_ns = base;
-	lx_write_end(&st->hdr);
-	pthread_mutex_unlock(&pmt->lock);
-	if (err)
-		vmm_error(err, "PM timer of %u ticks: the clock has counted %lu ns only", ticks,
-			  now);
-	return err;
+	lx_lock(hdr);
+	lx_write_begin(hdr);
+	lx_set_time(hdr, vmm_clock_ns(pmt->vm, hdr->clock), time_of(ticks));
+	lx_write_end(hdr);
+	lx_unlock(hdr);
 }
 
-static int publish(struct vmm_pmtimer *pmt, const struct vmm_pmtimer_opts *opts)
+static void publish(struct vmm_pmtimer *pmt, const struct vmm_pmtimer_opts *opts)
 {
 	struct pmtimer_state *st = pmt->st;
 
+	if (st == &pmt->own)
+		lx_state_init(&st->hdr, sizeof(*st));
+	lx_lock(&st->hdr);
 	lx_write_begin(&st->hdr);
 	st->bits = opts->bits;
-	st->clock = opts->clock;
 	lx_write_end(&st->hdr);
-	return vmm_pmtimer_set(pmt, opts->ticks);
+	lx_unlock(&st->hdr);
+	lx_state_start(&st->hdr, opts->clock, vmm_clock_ns(pmt->vm, opts->clock));
+	vmm_pmtimer_set(pmt, opts->ticks);
 }
 
 int vmm_pmtimer_new(struct vmm *vm, const struct vmm_pmtimer_opts *opts, struct vmm_pmtimer **out)
@@ -100,12 +90,9 @@ int vmm_pmtimer_new(struct vmm *vm, const struct vmm_pmtimer_opts *opts, struct 
 		return vmm_error(-ENOMEM, "PM timer");
 	pmt->vm = vm;
 	pmt->st = opts->state ? opts->state : &pmt->own;
-	pthread_mutex_init(&pmt->lock, NULL);
-	err = publish(pmt, opts);
-	if (!err) {
-		dev.opaque = pmt;
-		err = vmm_add_dev(vm, &dev);
-	}
+	publish(pmt, opts);
+	dev.opaque = pmt;
+	err = vmm_add_dev(vm, &dev);
 	if (err < 0) {
 		vmm_pmtimer_free(pmt);
 		return err;
@@ -122,8 +109,5 @@ unsigned int vmm_pmtimer_index(const struct vmm_pmtimer *pmt)
 
 void vmm_pmtimer_free(struct vmm_pmtimer *pmt)
 {
-	if (!pmt)
-		return;
-	pthread_mutex_destroy(&pmt->lock);
 	free(pmt);
 }

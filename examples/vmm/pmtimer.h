@@ -29,7 +29,7 @@ struct vmm_pmtimer_opts {
 /**
  * vmm_pmtimer_new() - a PM timer on @vm's port bus
  * @out: vmm_pmtimer_free() it, after the machine
- * Return: 0; -EINVAL: bits; -ERANGE: the clock is too young for @ticks; or as vmm_add_dev()
+ * Return: 0; -EINVAL: bits; or as vmm_add_dev()
  */
 int vmm_pmtimer_new(struct vmm *vm, const struct vmm_pmtimer_opts *opts, struct vmm_pmtimer **out);
 void vmm_pmtimer_free(struct vmm_pmtimer *pmt);
@@ -41,6 +41,6 @@ unsigned int vmm_pmtimer_index(const struct vmm_pmtimer *pmt);
 uint64_t vmm_pmtimer_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len);
 
 /* Starts the counter anew at @ticks, while the guest may be reading it. */
-int vmm_pmtimer_set(struct vmm_pmtimer *pmt, uint32_t ticks);
+void vmm_pmtimer_set(struct vmm_pmtimer *pmt, uint32_t ticks);
 
 #endif /* VMM_PMTIMER_H */

@@ -19,7 +19,15 @@ enum script_kind {
 	SCRIPT_REP_INS,	 /* one rep ins of @count elements to guest-physical @data */
 	SCRIPT_REP_OUTS, /* one rep outs of @count elements from guest-physical @data */
 	SCRIPT_BARRIER,	 /* wait for the other vCPUs' SCRIPT_BARRIER of the same @addr, 0 to 15 */
+	SCRIPT_ROUTE, /* IO-APIC pin @addr interrupts this vCPU with vector @data; @len 1: level */
+	SCRIPT_IRQ_WAIT, /* halt until vector @addr has come @count times in all */
+	SCRIPT_ON_IRQ,	 /* the next @count lines are for interrupts of vector @addr, before EOI */
 };
+
+/*
+ * A vCPU takes interrupts from its first SCRIPT_ROUTE on, between any two instructions
+ * (needs VMM_IRQCHIP_KERNEL). Its SCRIPT_ON_IRQ come before. Vectors are 32 to 254.
+ */
 
 /**
  * struct script_op - one line
@@ -40,6 +48,7 @@ struct script_op {
 #define SCRIPT_VCPUS 8U
 #define SCRIPT_OPS 250U
 #define SCRIPT_GATES 16U
+#define SCRIPT_VECTORS 256U
 
 /**
  * struct script - what one vCPU does
@@ -53,9 +62,10 @@ struct script {
 	struct script_op ops[SCRIPT_OPS];
 };
 
-/* The parameter block. @gates: 0 before each run. */
+/* The parameter block. @gates: 0 before each run. @irqs: how often each vector has come. */
 struct script_params {
 	uint32_t gates[SCRIPT_GATES];
+	uint32_t irqs[SCRIPT_VECTORS];
 	struct script vcpu[SCRIPT_VCPUS];
 };
 

@@ -50,6 +50,7 @@ enum vmm_irqchip {
 	VMM_IRQCHIP_NONE = 0,
 	VMM_IRQCHIP_SPLIT,  /* local APICs in the kernel, the rest not */
 	VMM_IRQCHIP_KERNEL, /* APICs, PIC, IO-APIC and PIT in the kernel */
+	VMM_IRQCHIP_NO_PIT, /* the same without the PIT */
 };
 
 /**

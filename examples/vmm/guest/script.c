@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* The script guest; see script.h. */
 #include "guest.h"
+#include "irq.h"
 #include "script.h"
+
+_Static_assert(sizeof(struct script_params) <= 0x10000, "larger than VMM_PARAMS_SIZE");
+
+/* Lines for interrupts, by vector: a SCRIPT_ON_IRQ and its params. */
+static struct {
+	struct script_params *params;
+	struct script *script;
+	struct script_op *op;
+} on_irq[SCRIPT_VECTORS];
+static bool took_interrupts[SCRIPT_VCPUS];
 
 static bool port_in(struct script_op *op)
 {
@@ -115,6 +126,21 @@ static bool rep_outs(struct script_op *op)
 	return true;
 }
 
+static bool route(struct script_params *params, const struct script *script, struct script_op *op)
+{
+	bool *ready = &took_interrupts[script - params->vcpu];
+
+	if (op->data < IRQ_FIRST || op->data >= IRQ_SPURIOUS)
+		return false;
+	if (!*ready)
+		irq_init(params->irqs);
+	*ready = true;
+	irq_disable();
+	ioapic_route((unsigned int)op->addr, (unsigned int)op->data, op->len, lapic_id());
+	irq_enable();
+	return true;
+}
+
 static bool run_op(struct script_params *params, const struct script *script, struct script_op *op)
 {
 	switch (op->kind) {
@@ -135,9 +161,35 @@ static bool run_op(struct script_params *params, const struct script *script, st
 			return false;
 		guest_barrier(&params->gates[op->addr], script->vcpus);
 		return true;
+	case SCRIPT_ROUTE:
+		return route(params, script, op);
+	case SCRIPT_IRQ_WAIT:
+		irq_wait((uint8_t)op->addr, (uint32_t)op->count);
+		return true;
 	default:
 		return false;
 	}
+}
+
+static void irq_came(unsigned int vector)
+{
+	struct script_op *op = on_irq[vector].op;
+
+	for (uint64_t i = 1; i <= op->count; i++)
+		run_op(on_irq[vector].params, on_irq[vector].script, &op[i]);
+}
+
+/* Notes the lines that follow; returns their number. */
+static uint32_t set_on_irq(struct script_params *params, struct script *script,
+			   struct script_op *op)
+{
+	uint8_t vector = (uint8_t)op->addr;
+
+	on_irq[vector].params = params;
+	on_irq[vector].script = script;
+	on_irq[vector].op = op;
+	irq_set_handler(vector, irq_came);
+	return (uint32_t)op->count;
 }
 
 uint32_t guest_main(unsigned long vcpu, void *arg)
@@ -151,7 +203,9 @@ uint32_t guest_main(unsigned long vcpu, void *arg)
 	if (script->n > SCRIPT_OPS)
 		return SCRIPT_BAD_OP;
 	for (uint32_t i = 0; i < script->n; i++) {
-		if (!run_op(params, script, &script->ops[i]))
+		if (script->ops[i].kind == SCRIPT_ON_IRQ)
+			i += set_on_irq(params, script, &script->ops[i]);
+		else if (!run_op(params, script, &script->ops[i]))
 			return SCRIPT_BAD_OP;
 	}
 	return 0;

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * pit: answers reads of the 8254's counters and port 61h, takes latch and read-back
+ * commands, and raises IRQ0. (3 in docs/path.md)
+ *
+ * Regions: ports 40h to 43h, and 61h; both PIO.
+ * State:   map pit_state, struct pit_state; program and VMM write it.
+ * Eventfds: slot 0: IRQ0, an edge for each rise of OUT 0.
+ * Timers:  0: OUT 0's next rise.
+ * Handles: bytes read from 40h to 42h and 61h; latch and read-back commands to 43h.
+ * Passes:  modes, counts, gates, everything longer than a byte, and all while
+ *          somebody else holds the state's lock.
+ */
+#include "lx.bpf.h"
+#include "pit_model.h"
+
+LX_STATE_MAP(pit_state, struct pit_state);
+
+SEC("struct_ops/pit_io_read")
+int BPF_PROG(pit_io_read, struct lx_io *io)
+{
+	struct pit_state *st = lx_state_of(pit_state);
+	int verdict = LX_PASS;
+	__u64 val;
+	__s64 ns;
+
+	if (!st || !lx_enter(&st->hdr))
+		return LX_PASS;
+	ns = lx_device_ns(io, &st->hdr);
+	if (ns >= 0)
+		verdict = pit_read(st, ns, io->region, io->addr, io->len, &val);
+	lx_leave(&st->hdr);
+	if (verdict == LX_HANDLED)
+		io->data = val;
+	return verdict;
+}
+
+SEC("struct_ops/pit_io_write")
+int BPF_PROG(pit_io_write, struct lx_io *io)
+{
+	struct pit_state *st = lx_state_of(pit_state);
+	int verdict = LX_PASS;
+	__s64 ns;
+
+	if (io->region != PIT_REGION_COUNTERS || io->addr != PIT_CONTROL)
+		return LX_PASS;
+	if (!st || !lx_enter(&st->hdr))
+		return LX_PASS;
+	ns = lx_device_ns(io, &st->hdr);
+	if (ns >= 0)
+		verdict = pit_write(st, ns, io->region, io->addr, io->len, io->data);
+	lx_leave(&st->hdr);
+	return verdict;
+}
+
+SEC("struct_ops/pit_io_timer")
+int BPF_PROG(pit_io_timer, struct lx_io *io)
+{
+	struct pit_state *st = lx_state_of(pit_state);
+	__s64 ns;
+
+	if (!st)
+		return LX_HANDLED;
+	if (!lx_enter(&st->hdr))
+		return lx_state_live(&st->hdr) ? LX_RETRY : LX_HANDLED;
+	ns = lx_device_ns(io, &st->hdr);
+	if (ns >= 0 && pit_expire(st, ns))
+		lx_signal(io, PIT_SLOT_IRQ);
+	if (st->irq.armed)
+		lx_timer_start(io, PIT_TIMER_IRQ, st->hdr.epoch_ns + st->irq.due_ns,
+			       st->hdr.clock == LX_CLOCK_KVM ? LX_TIMER_KVMCLOCK : 0);
+	else
+		lx_timer_cancel(io, PIT_TIMER_IRQ);
+	lx_leave(&st->hdr);
+	return LX_HANDLED;
+}
+
+SEC(".struct_ops.link")
+struct lightexit_ops pit = {
+	.read = (void *)pit_io_read,
+	.write = (void *)pit_io_write,
+	.timer = (void *)pit_io_timer,
+	.sz = sizeof(struct lightexit_ops),
+	.nr_regions = 2,
+	.regions = { { .addr = PIT_PORT, .len = PIT_LEN, .space = LX_SPACE_PIO },
+		     { .addr = PIT_PORT_B, .len = PIT_PORT_B_LEN, .space = LX_SPACE_PIO } },
+	.name = "pit",
+};
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
