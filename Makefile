@@ -17,6 +17,7 @@ help:
 	@echo '  make demo           the HPET and PM timer answered by the VMM and by BPF, side by side'
 	@echo '  make check          all tests (under 30 minutes); make check-quick: under 3'
 	@echo '  make bench          instructions per access; HOST=1: by time, on this host'"'"'s own KVM'
+	@echo '  make bench-scaling  counter reads of 1, 2, 4 vCPUs: without a lock, under one, in the VMM'
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
 	@echo '  make check-debug    the VM tests under KASAN, lockdep and kmemleak (builds that kernel once)'
 	@echo '  make soak           the VM tests with ten times the repetitions'
@@ -61,6 +62,7 @@ lab-user: bpf loader examples
 	$(Q)$(MAKE) -C tests/verify all
 	$(Q)$(MAKE) -C tests/bench all
 	$(Q)$(MAKE) -C tests/unit all
+	$(Q)$(MAKE) -C tests/oracle all
 
 # Host side: what the lab needs, then everything built inside it.
 lab-setup:
@@ -93,13 +95,16 @@ soak: lab
 bench:
 	$(Q)$(if $(HOST),$(MAKE) -C tests/bench host,$(MAKE) lab && tests/bench/run.sh)
 
+bench-scaling: lab
+	$(Q)tests/bench/scaling.sh
+
 demo: lab-setup
 	$(Q)examples/demo.sh
 
 install: bpf loader
 	$(Q)$(MAKE) -C loader install
 	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/lightexit
-	$(Q)install -m 644 $(B)/bpf/hpet.bpf.o $(B)/bpf/pmtimer.bpf.o $(DESTDIR)$(PREFIX)/lib/lightexit
+	$(Q)install -m 644 $(B)/bpf/*.bpf.o $(DESTDIR)$(PREFIX)/lib/lightexit
 
 DKMS_SRC := $(DESTDIR)/usr/src/lightexit-0.1
 dkms-install:
@@ -113,4 +118,4 @@ clean:
 
 PREFIX ?= /usr/local
 .PHONY: help all module bpf loader examples lab lab-setup lab-module lab-user lint check check-quick \
-	check-kernels check-debug soak bench demo install dkms-install clean
+	check-kernels check-debug soak bench bench-scaling demo install dkms-install clean

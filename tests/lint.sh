@@ -76,6 +76,7 @@ ignore_trace=PARENTHESIS_ALIGNMENT
 #   BIT_MACRO, ARRAY_SIZE, PREFER_DEFINED_ATTRIBUTE_MACRO: the kernel's macros are not there.
 #   PREFER_KERNEL_TYPES: uint64_t is user space's type, __u64 that of shared headers.
 #   VOLATILE: BPF and guest code has no READ_ONCE(), tests have loops to keep.
+#   UNSPECIFIED_INT: it takes unsigned __int128 for a bare unsigned.
 #   CAMELCASE: PRIu64, Criterion's Test(), Elf64_Ehdr.
 #   SPLIT_STRING: help texts are wrapped for 80 columns; nobody greps a log for them.
 #   COMPLEX_MACRO: VMM_GUEST() declares the two symbols of a guest's binary.
@@ -84,7 +85,7 @@ ignore_trace=PARENTHESIS_ALIGNMENT
 #   AVOID_EXTERNS, SPACING: kfuncs are declared as `extern u64 f(void) __ksym`, which it
 #   takes for a needless extern and for a cast; clang-format sees to spaces.
 ignore_user=BIT_MACRO,ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_KERNEL_TYPES,VOLATILE,CAMELCASE
-ignore_user=$ignore_user,SPLIT_STRING,AVOID_EXTERNS,SPACING,EMBEDDED_FUNCTION_NAME,STRCPY,ENOSYS,COMPLEX_MACRO
+ignore_user=$ignore_user,SPLIT_STRING,UNSPECIFIED_INT,AVOID_EXTERNS,SPACING,EMBEDDED_FUNCTION_NAME,STRCPY,ENOSYS,COMPLEX_MACRO
 
 run_checkpatch()
 {
@@ -129,11 +130,12 @@ licences()
 	esac
 }
 
-# The first line has it; the second, below "#!" and below the line that tells man its preprocessors.
+# The first line has it; the second, below "#!", below the line that tells man its preprocessors, and
+# below a litmus test's name.
 spdx_line()
 {
-	sed -n -e "1{/^#!/n;/^'\\\\\"/n" -e 's/.*SPDX-License-Identifier: //p' -e 'q}' "$1" |
-		sed -e 's, *\*/$,,' -e 's, *-->$,,'
+	sed -n -e "1{/^#!/n;/^'\\\\\"/n" -e '/^X86_64 /n;/^C [a-z]/n' -e 's/.*SPDX-License-Identifier: //p' -e 'q}' "$1" |
+		sed -e 's, *\*/$,,' -e 's, *\*)$,,' -e 's, *-->$,,'
 }
 
 run_spdx()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # suites.sh SUITE...: runs test suites on the host's side, each in the lab, and ends with one
 # line "N passed, N failed, N skipped" over all of them. Everything is built before (make lab).
-#   check         lab unit lint examples new verify bench vm-stable
+#   check         lab unit oracle lint examples new verify bench vm-stable
 #   check-quick   unit lint verify, and the VM tests of refusals
 #   vm-KERNEL     tests/vm on that kernel: stable, newest, rt, debug
 # A suite that ends without such a line of its own has failed. Logs: build/check/SUITE.log.
@@ -16,11 +16,14 @@ run_suite() {
 	case $1 in
 	lab) lab/selftest ;;
 	unit) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/unit check ;;
+	oracle) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check \
+		LX_SCALE="${LX_SCALE:-1}" ;;
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
 	bench) tests/bench/run.sh --check ;;
+	litmus) tests/litmus/run.sh ;;
 	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh refusals ;;
 	vm-*) lab/run --kernel "${1#vm-}" --timeout "$(vm_timeout "${1#vm-}")" -- \
 		env LX_SCALE="${LX_SCALE:-1}" tests/vm/run.sh ;;
@@ -60,7 +63,7 @@ count() {
 suites=()
 for s; do
 	case $s in
-	check) suites+=(unit lint lab examples new verify bench vm-stable) ;;
+	check) suites+=(unit oracle lint lab examples new verify bench vm-stable) ;;
 	check-quick) suites+=(unit lint verify vm-quick) ;;
 	*) suites+=("$s") ;;
 	esac

@@ -13,31 +13,13 @@
 #include <unistd.h>
 
 #include "../../loader/internal.h"
-
-static char said[8192];
-
-static void on_log(void *ctx, enum lx_log_level level, const char *msg)
-{
-	size_t n = strlen(said);
-
-	cr_assert(!strchr(msg, '\n'), "a message of one line: %s", msg);
-	if (level == LX_LOG_WARN)
-		snprintf(said + n, sizeof(said) - n, "%s\n", msg);
-}
-
-static void listen(void)
-{
-	said[0] = '\0';
-	lx_set_log(on_log, NULL);
-}
-
-#define says(_text) cr_assert(strstr(said, _text), "wanted \"%s\", it said: %s", _text, said)
+#include "said.h"
 
 static char tmp[64];
 
 static void make_tmp(void)
 {
-	listen();
+	said_listen();
 	strcpy(tmp, "/tmp/lx_test.XXXXXX");
 	cr_assert(mkdtemp(tmp));
 }
@@ -71,9 +53,9 @@ static const char *put(const char *path, const char *text)
 	return full;
 }
 
-TestSuite(nothing, .init = listen);
+TestSuite(nothing, .init = said_listen);
 TestSuite(open, .init = make_tmp, .fini = remove_tmp);
-TestSuite(regions, .init = listen);
+TestSuite(regions, .init = said_listen);
 TestSuite(probe, .init = make_tmp, .fini = remove_tmp);
 TestSuite(info, .init = make_tmp, .fini = remove_tmp);
 
@@ -88,6 +70,7 @@ Test(nothing, null_is_refused_or_harmless)
 	cr_assert_eq(lx_device_open("x", NULL, NULL), -EINVAL);
 	cr_assert_eq(lx_device_from_fds(0, -1, NULL), -EINVAL);
 	cr_assert_eq(lx_device_set_regions(NULL, &r, 1), -EINVAL);
+	cr_assert_eq(lx_device_set_eventfds(NULL, NULL), -EINVAL);
 	cr_assert_null(lx_device_regions(NULL, &n));
 	cr_assert_eq(n, 0);
 	cr_assert_null(lx_device_regions(NULL, NULL));
@@ -99,6 +82,13 @@ Test(nothing, null_is_refused_or_harmless)
 	cr_assert_eq(lx_device_replace(NULL, 0, NULL), -EINVAL);
 	cr_assert_eq(lx_device_detach(NULL), -EINVAL);
 	cr_assert_eq(lx_device_fd(NULL, LX_FD_STATE), -1);
+	cr_assert_eq(lx_device_save(NULL, -1, NULL, 0), -EINVAL);
+	cr_assert_eq(lx_device_restore(NULL, "", 0), -EINVAL);
+	cr_assert_eq(lx_device_mirror(NULL, 0, 0, 0, 0, 0), -EINVAL);
+	cr_assert_eq(lx_device_unmirror(NULL, 0), -EINVAL);
+	cr_assert_eq(lx_state_adopt(NULL), -EINVAL);
+	cr_assert_eq(lx_state_save(NULL, "x", 0, NULL, 0), -EINVAL);
+	cr_assert_eq(lx_state_restore(NULL, "x", "", 0), -EINVAL);
 	cr_assert_eq(lx_device_stats(NULL, &s), -EINVAL);
 	cr_assert_eq(lx_for_each_device(NULL, NULL), -EINVAL);
 }

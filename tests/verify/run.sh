@@ -11,7 +11,7 @@ src=tests/verify
 # What BPF programs get from include/ and lx.bpf.h: each must be called by a program of good/,
 # for what nothing calls never reaches the verifier.
 declared() {
-	sed -e '/^#ifndef __bpf__/,/^#endif/d' include/lightexit/*.h bpf-progs/lx.bpf.h |
+	sed -e '/^#if !defined(__bpf__)/,/^#endif \/\* user/d' include/lightexit/*.h bpf-progs/lx.bpf.h |
 		sed -n -E 's/^(extern|static inline) .*[ *](lx_[a-z0-9_]+)\(.*/\2/p' | sort -u
 }
 called() {

@@ -161,7 +161,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Issue: attach, replace, move, detach 1,000 times each under load. */
+/* Attach, replace, move, detach 1,000 times each under load. */
 Test(churn, no_access_is_lost_or_doubled)
 {
 	unsigned long rounds = vmt_scale(1000);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,7 +188,7 @@ static void kill_vmm_after(int us, bool once_ready)
 	close(fds[0]);
 }
 
-/* Issue: the VMM killed at random points, with its two vCPUs and its link in use. */
+/* The VMM killed at random points, with its two vCPUs and its link in use. */
 Test(lifetime, vmm_killed)
 {
 	unsigned long n = vmt_scale(200);
@@ -398,23 +397,6 @@ static void unload_teardown(void)
 
 TestSuite(unload, .init = unload_setup, .fini = unload_teardown);
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "lightexit", O_NONBLOCK) ? -errno : 0;
-}
-
-static void reload(void)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/kernel/lightexit.ko", getenv("LX_KMOD_DIR"));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	cr_assert_geq(fd, 0, "%s: %m", path);
-	cr_assert_eq(syscall(SYS_finit_module, fd, "", 0), 0, "load %s: %m", path);
-	close(fd);
-}
-
 Test(unload, refused_while_a_map_or_a_link_exists)
 {
 	const struct lightexit_ops ops = vmr_ops(vm->fd);
@@ -422,31 +404,31 @@ Test(unload, refused_while_a_map_or_a_link_exists)
 
 	map = vmr_map(&ops, BPF_F_LINK);
 	cr_assert_geq(map, 0, "map: %d", map);
-	cr_expect_eq(unload(), -EWOULDBLOCK, "with a map");
+	cr_expect_eq(vmt_unload(), -EWOULDBLOCK, "with a map");
 	link = vmr_link(map);
 	cr_assert_geq(link, 0, "link: %d", link);
-	cr_expect_eq(unload(), -EWOULDBLOCK, "attached");
+	cr_expect_eq(vmt_unload(), -EWOULDBLOCK, "attached");
 	close(map);
-	cr_expect_eq(unload(), -EWOULDBLOCK, "attached, the link is all there is");
+	cr_expect_eq(vmt_unload(), -EWOULDBLOCK, "attached, the link is all there is");
 	close(link);
 	vmt_wait_module_refs(0);
-	cr_assert_eq(unload(), 0);
-	reload();
+	cr_assert_eq(vmt_unload(), 0);
+	vmt_reload();
 }
 
 Test(unload, refused_until_the_program_is_gone)
 {
 	struct lx_device *dev = vmt_load(vmt_test_bpf_dir(), "vt_probe");
 
-	cr_expect_eq(unload(), -EWOULDBLOCK, "loaded");
+	cr_expect_eq(vmt_unload(), -EWOULDBLOCK, "loaded");
 	vmt_attach(dev, vm);
-	cr_expect_eq(unload(), -EWOULDBLOCK, "attached");
+	cr_expect_eq(vmt_unload(), -EWOULDBLOCK, "attached");
 	life_ok(lx_device_detach(dev), "detach");
-	cr_expect_eq(unload(), -EWOULDBLOCK, "loaded still");
+	cr_expect_eq(vmt_unload(), -EWOULDBLOCK, "loaded still");
 	lx_device_close(dev);
 	vmt_wait_module_refs(0);
-	cr_assert_eq(unload(), 0);
-	reload();
+	cr_assert_eq(vmt_unload(), 0);
+	vmt_reload();
 }
 
 Test(unload, a_map_backs_one_device)

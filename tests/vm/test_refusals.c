@@ -39,6 +39,7 @@ static void setup(void)
 {
 	struct vmm_pmtimer_opts opts = { .port = PMTIMER_PORT, .bits = 32 };
 
+	vmt_wait_module_refs(0); /* what the last test left is freed a little later */
 	vms_setup();
 	vm = vms.vm->fd;
 	vmr_init();
@@ -296,7 +297,7 @@ Test(refusals, flags_and_sizes_of_another_version)
 	} rows[] = {
 		{ 0, 0, -EINVAL },
 		{ 1, 0, -EINVAL },
-		{ sizeof(struct lightexit_ops) - 1, 0, -EINVAL },
+		{ 239, 0, -EINVAL }, /* the first version has 240 */
 		{ sizeof(struct lightexit_ops) + 1, 0, -E2BIG },
 		{ sizeof(struct lightexit_ops) + 8, 0, -E2BIG },
 		{ ~0U, 0, -E2BIG },
@@ -315,6 +316,11 @@ Test(refusals, flags_and_sizes_of_another_version)
 		snprintf(what, sizeof(what), "size %u, flags 0x%x", ops.sz, ops.flags);
 		kernel_says(vmr_map(&ops, BPF_F_LINK), rows[i].err, what);
 	}
+	ops = vmr_ops(vm);
+	ops.sz = 240;
+	kernel_takes(vmr_attach(&ops), "the first version's size");
+	ops.kick_fd = vm;
+	kernel_says(vmr_map(&ops, BPF_F_LINK), -EINVAL, "a member behind the size");
 	still_works();
 }
 
@@ -384,9 +390,8 @@ static void add_kernel_devices(int fd)
 Test(refusals, over_a_kernel_device)
 {
 	static const struct lx_region over[] = { PIO(0x40, 4),
-						 PIO(0x43, 1),
 						 PIO(0x3c, 8),
-						 PIO(0x61, 1),
+						 PIO(0x61, 8),
 						 PIO(0x20, 2),
 						 MMIO(0xfec00000, 0x1000),
 						 MMIO(0xfe000000, 0x1000),
@@ -406,6 +411,40 @@ Test(refusals, over_a_kernel_device)
 		taken(fd, &region, 1, "the same with LX_REGION_OVERLAY");
 	}
 	taken(fd, beside, N_ELEMS(beside), "what is beside");
+	close(fd);
+	still_works();
+}
+
+/* With nothing of it left to be answered, a region is refused whatever its flag. */
+Test(refusals, inside_a_kernel_device)
+{
+	/* The PIT, ports 0x61 to 0x64, the PIC; the IO-APIC, an ioeventfd; the PIT and a zone. */
+	static const struct lx_region inside[] = {
+		PIO(0x43, 1),	     PIO(0x40, 2),	  PIO(0x61, 1), PIO(0x20, 1),
+		MMIO(0xfec00010, 4), MMIO(0xfe000102, 2), PIO(0x40, 8),
+	};
+	struct kvm_coalesced_mmio_zone zone = { .addr = 0x44, .size = 4, .pio = 1 };
+	struct lx_region region, two[2] = { PIO(0x700, 4), PIO(0x43, 1) };
+	int fd = new_vm();
+	size_t i;
+
+	add_kernel_devices(fd);
+	cr_assert_eq(ioctl(fd, KVM_REGISTER_COALESCED_MMIO, &zone), 0, "%m");
+	for (i = 0; i < N_ELEMS(inside); i++) {
+		region = inside[i];
+		refused(fd, &region, 1, -EBUSY, "without the flag", "in-kernel device");
+		region.flags = LX_REGION_OVERLAY;
+		refused(fd, &region, 1, -EBUSY, "with LX_REGION_OVERLAY",
+			"nothing of a region is left");
+	}
+	two[1].flags = LX_REGION_OVERLAY;
+	refused(fd, two, 2, -EBUSY, "the second of two", "nothing of a region is left");
+	taken(fd, two, 1, "the first of them");
+
+	cr_assert_eq(lib_attach(fd, two, 1), 0, "%s", vmt_log());
+	says(lx_device_move(dev, fd, &two[1], 1), -EBUSY, "a move", "nothing of a region is left");
+	cr_expect_eq(vmt_stats(dev).regions[0].region.addr, 0x700, "it stays where it was");
+	cr_assert_eq(lx_device_detach(dev), 0);
 	close(fd);
 	still_works();
 }

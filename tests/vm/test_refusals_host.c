@@ -64,6 +64,7 @@ static int new_vm(void)
 static void users_setup(void)
 {
 	vmt_init();
+	vmt_wait_module_refs(0);
 	vmr_init();
 	dev = vmt_load(vmt_bpf_dir(), "pmtimer");
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,

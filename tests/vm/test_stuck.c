@@ -64,9 +64,21 @@ static void take_page(void)
 	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	cr_assert_geq(uffd, 0, "userfaultfd: %m");
 	ioctl_ok(uffd, UFFDIO_API, &api, "UFFDIO_API");
-	cr_assert_eq(madvise(page, PAGE, MADV_NOHUGEPAGE), 0, "%m");
+	/* A kernel without huge pages, as PREEMPT_RT's, does not know the advice. */
+	cr_assert(!madvise(page, PAGE, MADV_NOHUGEPAGE) || errno == EINVAL, "%m");
 	cr_assert_eq(madvise(page, PAGE, MADV_DONTNEED), 0, "%m");
 	ioctl_ok(uffd, UFFDIO_REGISTER, &reg, "UFFDIO_REGISTER");
+}
+
+/* Waits until somebody waits for the page. */
+static void wait_fault(void)
+{
+	struct pollfd p = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	cr_assert_eq(poll(&p, 1, 20000), 1, "no page fault");
+	cr_assert_eq(read(uffd, &msg, sizeof(msg)), (ssize_t)sizeof(msg), "%m");
+	cr_assert_eq(msg.event, UFFD_EVENT_PAGEFAULT);
 }
 
 static void resolve(void)
@@ -91,9 +103,7 @@ static void *run_vcpu0(void *arg)
 /* vCPU 0 reads a string, which the program answers, into the missing page. */
 static void get_stuck(int *step)
 {
-	struct pollfd p = { .events = POLLIN };
 	struct vt_probe_state *st = lx_device_state(life.dev, NULL);
-	struct uffd_msg msg;
 
 	take_page();
 	st->data = WORD;
@@ -102,10 +112,7 @@ static void get_stuck(int *step)
 	vms_add(1, SCRIPT_WRITE, 8, VMS_MMIO, 1, 1);
 	vms_load();
 	cr_assert_eq(pthread_create(&vcpu0, NULL, run_vcpu0, step), 0);
-	p.fd = uffd;
-	cr_assert_eq(poll(&p, 1, 20000), 1, "no page fault");
-	cr_assert_eq(read(uffd, &msg, sizeof(msg)), (ssize_t)sizeof(msg), "%m");
-	cr_assert_eq(msg.event, UFFD_EVENT_PAGEFAULT);
+	wait_fault();
 	cr_assert_eq(st->n, WORDS, "the program was asked %llu times for the string", st->n);
 }
 
@@ -288,7 +295,7 @@ static void check_publications(unsigned int pio, unsigned int mmio)
 	vmt_wait_module_refs(refs + 1 + 3 * buses);
 }
 
-/* Issue: one bus publication per bus and attach. */
+/* One bus publication per bus and attach. */
 Test(stuck, one_publication_per_bus)
 {
 	int step = -1, refs = vmt_module_refs();
@@ -302,4 +309,47 @@ Test(stuck, one_publication_per_bus)
 	get_unstuck(&step);
 	life_ok(lx_device_detach(life.dev), "detach");
 	vmt_wait_module_refs(refs);
+}
+
+static void *read_info(void *fd)
+{
+	ssize_t n = read(*(int *)fd, vmm_mem(vms.vm, PAGE_GPA, PAGE), PAGE);
+
+	return (void *)n;
+}
+
+/* Who reads debugfs into memory that does not come holds up neither a detach nor an attach. */
+Test(stuck, a_reader_of_debugfs_holds_nobody_up)
+{
+	char path[64], id[16];
+	pthread_t reader;
+	uint64_t start;
+	void *n;
+	int fd;
+
+	vmt_attach(life.dev, vms.vm);
+	snprintf(id, sizeof(id), "id: %u\n", vmt_stats(life.dev).id);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/lightexit/%u/info", vmt_stats(life.dev).id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0, "%s: %m", path);
+	take_page();
+	cr_assert_eq(pthread_create(&reader, NULL, read_info, &fd), 0);
+	wait_fault();
+
+	start = life_ms();
+	life_ok(lx_device_detach(life.dev), "detach");
+	vmt_attach(other, vms.vm);
+	life_ok(lx_device_detach(other), "detach");
+	within_bound(start, "detach, attach and detach beside a stuck reader");
+	cr_expect_eq(life_devices(), 0, "a detached device is still listed");
+	cr_expect_neq(access(path, F_OK), 0, "%s is still there", path);
+
+	cr_assert_neq(pthread_tryjoin_np(reader, NULL), 0, "the reader did not wait");
+	resolve();
+	pthread_join(reader, &n);
+	cr_expect_gt((ssize_t)n, 0, "read: %zd", (ssize_t)n);
+	cr_expect_eq(memcmp(vmm_mem(vms.vm, PAGE_GPA, PAGE), id, strlen(id)), 0);
+	cr_expect_eq(pread(fd, path, 1, 0), -1, "a detached device's file can be read");
+	cr_expect_eq(errno, EIO, "%m");
+	close(fd);
 }

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Devices made with bpf(2) alone; see vmraw.h. */
+#include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <criterion/criterion.h>
 #include <lightexit/dev/pmtimer.h>
+#include <lightexit/state.h>
 
 #include "../../loader/internal.h"
 #include "vmraw.h"
+#include "vmtest.h"
 
 /* The map's value: struct bpf_struct_ops_lightexit_ops of the module's BTF. */
 static struct {
@@ -69,6 +74,63 @@ void vmr_exit(void)
 	btf__free(raw.own);
 }
 
+static size_t page_align(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+void vmr_load(struct vmr_prog *prog, const char *name, size_t size)
+{
+	char path[256];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s.bpf.o", vmt_test_bpf_dir(), name);
+	prog->obj = bpf_object__open_file(path, NULL);
+	cr_assert_not_null(prog->obj, "%s: %m", path);
+	err = bpf_object__load(prog->obj);
+	cr_assert_eq(err, 0, "load %s: %d", path, err);
+	snprintf(path, sizeof(path), "%s_state", name);
+	prog->state_fd = bpf_object__find_map_fd_by_name(prog->obj, path);
+	cr_assert_geq(prog->state_fd, 0, "no map %s", path);
+	prog->state =
+		mmap(NULL, page_align(size), PROT_READ | PROT_WRITE, MAP_SHARED, prog->state_fd, 0);
+	cr_assert_neq(prog->state, MAP_FAILED, "%s: %m", path);
+	lx_state_init(prog->state, (__u32)size);
+}
+
+void vmr_unload(struct vmr_prog *prog)
+{
+	struct lx_state *st = prog->state;
+
+	if (st)
+		munmap(st, page_align(st->size));
+	bpf_object__close(prog->obj);
+	*prog = (struct vmr_prog){ .state_fd = -1 };
+}
+
+/* The kernel takes a program's fd where the op's address would be, 0 for no op. */
+static void *op_of(const struct vmr_prog *prog, const char *op)
+{
+	struct bpf_program *p;
+	const char *name;
+
+	bpf_object__for_each_program(p, prog->obj) {
+		name = bpf_program__name(p);
+		if (strlen(name) > strlen(op) && !strcmp(name + strlen(name) - strlen(op), op))
+			return (void *)(unsigned long)bpf_program__fd(p);
+	}
+	return NULL;
+}
+
+void vmr_set_ops(struct lightexit_ops *ops, const struct vmr_prog *prog)
+{
+	ops->read = op_of(prog, "_read");
+	ops->write = op_of(prog, "_write");
+	ops->timer = op_of(prog, "_timer");
+}
+
 int vmr_map(const struct lightexit_ops *ops, unsigned int flags)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .btf_fd = btf__fd(raw.own),
@@ -77,7 +139,8 @@ int vmr_map(const struct lightexit_ops *ops, unsigned int flags)
 	unsigned char value[4096] = { 0 };
 	int fd, err;
 
-	cr_assert_leq(raw.size, sizeof(value));
+	if (raw.size > sizeof(value))
+		return -E2BIG;
 	memcpy(value + raw.off, ops, sizeof(*ops));
 	fd = bpf_map_create(BPF_MAP_TYPE_STRUCT_OPS, "raw", sizeof(__u32), raw.size, 1, &opts);
 	if (fd < 0)

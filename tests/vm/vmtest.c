@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What the VM tests share; see vmtest.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vmtest.h"
@@ -137,4 +139,21 @@ void vmt_wait_module_refs(int refs)
 		usleep(10000);
 	cr_assert_eq(vmt_module_refs(), refs, "the module has %d references, not %d",
 		     vmt_module_refs(), refs);
+}
+
+int vmt_unload(void)
+{
+	return syscall(SYS_delete_module, "lightexit", O_NONBLOCK) ? -errno : 0;
+}
+
+void vmt_reload(void)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/kernel/lightexit.ko", env_dir("LX_KMOD_DIR"));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0, "%s: %m", path);
+	cr_assert_eq(syscall(SYS_finit_module, fd, "", 0), 0, "load %s: %m", path);
+	close(fd);
 }

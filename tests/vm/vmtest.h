@@ -51,4 +51,10 @@ int vmt_module_refs(void);
 /* Waits until the module's reference count is back at @refs; fails the test after 10 s. */
 void vmt_wait_module_refs(int refs);
 
+/* Unloads the module: 0 or a negative errno, -EWOULDBLOCK if something refers to it. */
+int vmt_unload(void);
+
+/* Loads it again; fails the test if that fails. */
+void vmt_reload(void);
+
 #endif /* VMTEST_H */

@@ -59,6 +59,11 @@ static u64 lxbench_ns(void)
 	return ns;
 }
 
+static s64 lxbench_device_ns(const struct lx_state *st)
+{
+	return lxbench_ns() - st->epoch_ns;
+}
+
 static __always_inline void lxbench_put(void *to, u64 val, int len)
 {
 	switch (len) {
@@ -86,7 +91,8 @@ static int pmtimer_dev_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, g
 	u32 seq;
 
 	if (!lx_read_begin(&st->hdr, &seq) ||
-	    pmtimer_read(st, lxbench_ns(), addr - dev->base, len, &v) != LX_HANDLED ||
+	    pmtimer_read(st, lxbench_device_ns(&st->hdr), addr - dev->base, len, &v) !=
+		    LX_HANDLED ||
 	    lx_read_retry(&st->hdr, seq))
 		return -EOPNOTSUPP;
 	lxbench_put(val, v, len);
@@ -102,7 +108,7 @@ static int hpet_dev_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_
 	u32 seq;
 
 	if (!hpet_is_fast((addr - dev->base) & ~7ULL) || !lx_read_begin(&st->hdr, &seq) ||
-	    hpet_read(st, lxbench_ns(), addr - dev->base, len, &v) != LX_HANDLED ||
+	    hpet_read(st, lxbench_device_ns(&st->hdr), addr - dev->base, len, &v) != LX_HANDLED ||
 	    lx_read_retry(&st->hdr, seq))
 		return -EOPNOTSUPP;
 	lxbench_put(val, v, len);
@@ -164,11 +170,11 @@ static struct lxbench_dev *lxbench_new(const struct lxbench_attach *arg)
 	dev->base = arg->addr;
 	if (arg->kind == LXBENCH_PMTIMER) {
 		dev->pmtimer.bits = 32;
-		dev->pmtimer.base_ns = ktime_get_ns();
+		dev->pmtimer.hdr.epoch_ns = ktime_get_ns();
 	} else if (arg->kind == LXBENCH_HPET) {
 		dev->hpet.cap = HPET_PERIOD_FS << HPET_CAP_PERIOD_SHIFT;
 		dev->hpet.config = HPET_CONFIG_ENABLE;
-		dev->hpet.base_ns = ktime_get_ns();
+		dev->hpet.hdr.epoch_ns = ktime_get_ns();
 	}
 	return dev;
 }

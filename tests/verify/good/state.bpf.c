@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A state: LX_STATE_MAP, lx_state_of(), lx_state_valid(), lx_read_begin(), lx_read_retry() */
+/* A state: LX_STATE_MAP, lx_state_of(), lx_read_live(), lx_device_ns(), lx_read_retry() */
 #include "verify.bpf.h"
 
 struct verify_state {
@@ -15,9 +15,9 @@ READ_OP
 	__u64 value;
 	__u32 seq;
 
-	if (!st || !lx_state_valid(&st->hdr) || !lx_read_begin(&st->hdr, &seq))
+	if (!st || !lx_read_live(&st->hdr, &seq))
 		return LX_PASS;
-	value = st->value;
+	value = st->value + lx_device_ns(io, &st->hdr);
 	if (lx_read_retry(&st->hdr, seq))
 		return LX_PASS;
 	io->data = value;

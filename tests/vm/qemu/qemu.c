@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* An unmodified QEMU for tests; see qemu.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmtest.h"
+#include "qemu.h"
+
+#define MAX_ARGS 48
+#define START_MS 30000
+
+static void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+static void path(const struct qemu *q, const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%s", q->dir, name);
+}
+
+/* In the child: output to a file, then the program. */
+static void run(const struct qemu *q, const char *log, const char *const *argv)
+{
+	char to[128];
+	int fd;
+
+	path(q, log, to, sizeof(to));
+	fd = open(to, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	execvp(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+static int connect_qmp(const struct qemu *q)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unsigned int ms;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/qmp", q->dir);
+	for (ms = 0; ms < START_MS; ms += 20) {
+		if (!connect(fd, (struct sockaddr *)&to, sizeof(to)))
+			return fd;
+		cr_assert_eq(waitpid(q->pid, NULL, WNOHANG), 0, "QEMU ended: %s/log", q->dir);
+		sleep_ms(20);
+	}
+	cr_assert_fail("QEMU's QMP socket did not come");
+	return -1;
+}
+
+/* The answer to a command; events are skipped. The caller drops the reference. */
+static json_t *answer(const struct qemu *q)
+{
+	json_t *o;
+
+	for (;;) {
+		o = json_loadfd(q->qmp, JSON_DISABLE_EOF_CHECK, NULL);
+		cr_assert_not_null(o, "QMP is closed");
+		if (json_object_get(o, "return") || json_object_get(o, "error") ||
+		    json_object_get(o, "QMP"))
+			return o;
+		json_decref(o);
+	}
+}
+
+void qemu_qmp(struct qemu *q, const char *command, const char *arguments)
+{
+	const char *why = NULL;
+	json_t *o;
+
+	if (arguments)
+		dprintf(q->qmp, "{\"execute\": \"%s\", \"arguments\": %s}\n", command, arguments);
+	else
+		dprintf(q->qmp, "{\"execute\": \"%s\"}\n", command);
+	o = answer(q);
+	json_unpack(o, "{s:{s:s}}", "error", "desc", &why);
+	cr_assert_null(why, "QMP %s: %s", command, why);
+	json_decref(o);
+}
+
+void qemu_hmp(struct qemu *q, const char *line)
+{
+	const char *said = NULL;
+	json_t *o;
+
+	dprintf(q->qmp,
+		"{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"%s\"}}\n",
+		line);
+	o = answer(q);
+	json_unpack(o, "{s:s}", "return", &said);
+	cr_assert(said && !said[0], "%s: %s", line, said ? said : "refused");
+	json_decref(o);
+}
+
+static void map_memory(struct qemu *q)
+{
+	char mem[128];
+	int fd;
+
+	path(q, "mem", mem, sizeof(mem));
+	fd = open(mem, O_RDWR | O_CLOEXEC);
+	cr_assert_geq(fd, 0, "%s: %s", mem, strerror(errno));
+	q->mem = mmap(NULL, (size_t)QEMU_MEM_MB << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert_neq(q->mem, MAP_FAILED);
+	close(fd);
+	q->t = (void *)((char *)q->mem + TORTURE_GPA);
+}
+
+void qemu_start(struct qemu *q, const char *machine, unsigned int vcpus, const char *const *more)
+{
+	char smp[16], bios[256], mem[160], qmp[128], m[96];
+	const char *argv[MAX_ARGS] = {
+		"qemu-system-x86_64",
+		"-nodefaults",
+		"-display",
+		"none",
+		"-S",
+		"-no-user-config",
+		"-name",
+		"guest=lxtorture,debug-threads=on",
+		"-machine",
+		m,
+		"-smp",
+		smp,
+		"-bios",
+		bios,
+		"-object",
+		mem,
+		"-qmp",
+		qmp,
+		"-accel",
+		"kvm",
+		"-cpu",
+		"host",
+	};
+	unsigned int n = 0;
+
+	*q = (struct qemu){ .dir = "/tmp/lxqemu.XXXXXX" };
+	cr_assert_not_null(mkdtemp(q->dir));
+	snprintf(m, sizeof(m), "%s,memory-backend=ram", machine);
+	snprintf(smp, sizeof(smp), "%u", vcpus);
+	snprintf(bios, sizeof(bios), "%s/tests/vm/torture.rom", getenv("LX_BUILD"));
+	snprintf(mem, sizeof(mem), "memory-backend-file,id=ram,share=on,size=%uM,mem-path=%s/mem",
+		 QEMU_MEM_MB, q->dir);
+	snprintf(qmp, sizeof(qmp), "unix:%s/qmp,server=on,wait=off", q->dir);
+	while (argv[n])
+		n++;
+	while (more && *more && n < MAX_ARGS - 1)
+		argv[n++] = *more++;
+	q->pid = fork();
+	if (!q->pid)
+		run(q, "log", argv);
+	q->qmp = connect_qmp(q);
+	json_decref(answer(q));
+	qemu_qmp(q, "qmp_capabilities", NULL);
+	map_memory(q);
+}
+
+void qemu_go(struct qemu *q, enum torture_kind kind, uint32_t addr, uint32_t mask)
+{
+	unsigned int ms;
+
+	qemu_qmp(q, "cont", NULL);
+	for (ms = 0; q->t->magic != TORTURE_MAGIC || !q->t->online; ms += 10) {
+		if (ms >= START_MS)
+			qemu_hmp(q, "info registers -a");
+		sleep_ms(10);
+	}
+	sleep_ms(100);
+	q->t->kind = kind;
+	q->t->addr = addr;
+	q->t->mask = mask;
+	__atomic_store_n(&q->t->go, 1, __ATOMIC_SEQ_CST);
+}
+
+uint64_t qemu_reads(const struct qemu *q)
+{
+	uint64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < TORTURE_VCPUS; i++)
+		n += q->t->reads[i];
+	return n;
+}
+
+void qemu_wait_reads(const struct qemu *q, uint64_t n, unsigned int seconds)
+{
+	uint64_t start = qemu_reads(q), last = start, now;
+	unsigned int ms = 0;
+
+	while ((now = qemu_reads(q)) - start < n) {
+		ms = now == last ? ms + 1 : 0;
+		last = now;
+		cr_assert_lt(ms, seconds * 1000, "no read for %u s, after %lu of %lu", seconds,
+			     now - start, n);
+		sleep_ms(1);
+	}
+}
+
+void qemu_end(struct qemu *q)
+{
+	char cmd[96];
+
+	kill(q->pid, SIGCONT);
+	kill(q->pid, SIGKILL);
+	waitpid(q->pid, NULL, 0);
+	munmap(q->mem, (size_t)QEMU_MEM_MB << 20);
+	close(q->qmp);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", q->dir);
+	cr_expect_eq(system(cmd), 0);
+}
+
+pid_t attach_start(const struct qemu *q, const char *const *args)
+{
+	char pid[16];
+	const char *argv[MAX_ARGS] = { "lightexit", "attach", "--json", "--pid", pid };
+	unsigned int n = 5;
+	pid_t child;
+
+	snprintf(pid, sizeof(pid), "%d", q->pid);
+	while (*args && n < MAX_ARGS - 1)
+		argv[n++] = *args++;
+	child = fork();
+	if (!child)
+		run(q, "attach", argv);
+	return child;
+}
+
+int attach_stop(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGINT);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

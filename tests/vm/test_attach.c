@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * lightexit attach to an unmodified QEMU: what its guest reads takes no backward
+ * step, on any vCPU or from one to another, whatever happens to QEMU or to lightexit.
+ */
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lightexit/dev/pmtimer.h>
+
+#include "qemu/qemu.h"
+#include "vmtest.h"
+
+/* q35's PMBASE as SeaBIOS sets it, and TMR_VAL's place (ACPI 6.5, 4.8.3.3); 24 bits in QEMU. */
+#define PORT 0x608
+#define MASK 0xffffff
+/* Where the HPET is on a PC, and its counter's lower half (IA-PC HPET 1.0a, 2.3.7) */
+#define HPET 0xfed00000
+#define HPET_MASK 0xffffffff
+
+/* 50 ms of the PM timer: in which an emulated machine has paused QEMU's vCPUs. */
+#define PAUSE_TICKS (PMTIMER_HZ / 20)
+
+static struct qemu q;
+
+static void setup(void)
+{
+	vmt_init();
+	qemu_start(&q, "q35", 2, NULL);
+	qemu_go(&q, TORTURE_PMTIMER, PORT, MASK);
+}
+
+static void teardown(void)
+{
+	if (q.pid)
+		qemu_end(&q);
+}
+
+TestSuite(attach, .init = setup, .fini = teardown, .timeout = 900);
+
+static void expect_forward(const char *when)
+{
+	cr_expect_eq(q.t->steps, 0,
+		     "%s: %u backward steps in %lu reads, worst %u ticks; the first: vCPU %u, "
+		     "%u after %u",
+		     when, q.t->steps, qemu_reads(&q), q.t->worst, q.t->log[0].vcpu,
+		     q.t->log[0].after, q.t->log[0].before);
+}
+
+static int copy_stats(const struct lx_stats *s, void *to)
+{
+	struct lx_stats *out = to;
+
+	if (s->pid != q.pid || s->regions[0].region.addr != q.t->addr)
+		return 0;
+	*out = *s;
+	return 1;
+}
+
+/* Handled reads of the PM timer; fails the test if no device is there in time. */
+static struct lx_stats stats(void)
+{
+	struct lx_stats s = { 0 };
+	unsigned int ms;
+
+	for (ms = 0; ms < 30000 && lx_for_each_device(copy_stats, &s) != 1; ms += 20)
+		usleep(20000);
+	cr_assert_eq(s.pid, q.pid, "nothing is attached");
+	return s;
+}
+
+static const char *const pmtimer[] = { "--port", "0x608", "pmtimer", NULL };
+
+/* Waits until @n more reads were answered in the kernel. */
+static void wait_answered(uint64_t n)
+{
+	uint64_t start = stats().regions[0].handled;
+	unsigned int ms;
+
+	for (ms = 0; stats().regions[0].handled - start < n; ms += 50) {
+		cr_assert_lt(ms, 60000, "not answered");
+		usleep(50000);
+	}
+}
+
+/* The first device of the last line that `lightexit attach --json` printed. */
+static json_t *last_device(void)
+{
+	char file[128], *line = NULL, *keep = NULL;
+	json_t *o, *dev;
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/attach", q.dir);
+	f = fopen(file, "r");
+	cr_assert_not_null(f);
+	while (getline(&line, &size, f) > 0) {
+		free(keep);
+		keep = strdup(line);
+	}
+	fclose(f);
+	free(line);
+	o = json_loads(keep ?: "", 0, NULL);
+	dev = json_incref(json_array_get(json_object_get(o, "devices"), 0));
+	cr_assert_not_null(dev, "no JSON: %s", keep);
+	json_decref(o);
+	free(keep);
+	return dev;
+}
+
+/* Calibrations that ended for this reason. */
+static json_int_t ended(const char *why)
+{
+	json_t *dev = last_device();
+	json_int_t n = json_integer_value(json_object_get(json_object_get(dev, "ends"), why));
+
+	json_decref(dev);
+	return n;
+}
+
+static json_int_t last(const char *key)
+{
+	json_t *dev = last_device();
+	json_int_t v = json_integer_value(json_object_get(dev, key));
+
+	json_decref(dev);
+	return v;
+}
+
+static json_t *last_array(const char *key)
+{
+	json_t *dev = last_device(), *a = json_incref(json_object_get(dev, key));
+
+	json_decref(dev);
+	return a;
+}
+
+/* Nanoseconds of a histogram below which 99 % are; by the last line. */
+static json_int_t p99(const char *key)
+{
+	json_int_t n = 0, all = 0, to = -1, some = 0;
+	json_t *a = last_array(key), *v;
+	size_t i;
+
+	json_array_foreach(a, i, v)
+		all += json_integer_value(json_object_get(v, "n"));
+	for (i = 0; n * 100 < all * 99; i++, n += some)
+		json_unpack(json_array_get(a, i), "{s:I, s:I}", "to_ns", &to, "n", &some);
+	json_decref(a);
+	return to;
+}
+
+/* Proves: at least half of the reads are answered in the kernel, and time goes forward. */
+Test(attach, half_is_answered)
+{
+	pid_t pid = attach_start(&q, pmtimer);
+	struct lx_stats before, after;
+	uint64_t handled, passed;
+
+	stats();
+	qemu_wait_reads(&q, 2000, 60);
+	before = stats();
+	qemu_wait_reads(&q, vmt_scale(200000), 60);
+	after = stats();
+	handled = after.regions[0].handled - before.regions[0].handled;
+	passed = after.regions[0].passed - before.regions[0].passed;
+	cr_expect_gt(handled, passed, "%lu answered, %lu passed", handled, passed);
+	cr_expect_gt(handled, 1000);
+	cr_log_info("%lu answered, %lu passed", handled, passed);
+	cr_expect_eq(attach_stop(pid), 0);
+	qemu_wait_reads(&q, 1000, 60);
+	expect_forward("attached, then not");
+}
+
+/* Proves: at random times, under reads of two vCPUs, it may come and go. */
+Test(attach, comes_and_goes)
+{
+	uint64_t n = vmt_scale(1000000), start = qemu_reads(&q);
+	unsigned int rounds = 0;
+	pid_t pid;
+
+	srand(1);
+	while (qemu_reads(&q) - start < n) {
+		pid = attach_start(&q, pmtimer);
+		stats();
+		qemu_wait_reads(&q, 1 + rand() % 20000, 60);
+		cr_assert_eq(attach_stop(pid), 0);
+		qemu_wait_reads(&q, 1 + rand() % 500, 60);
+		rounds++;
+		expect_forward("after a detach");
+	}
+	cr_log_info("%u rounds", rounds);
+}
+
+/* Proves: reads of 2 bytes, across the port's begin, and strings are right and harmless. */
+Test(attach, odd_reads)
+{
+	pid_t pid;
+
+	q.t->odd = 50;
+	pid = attach_start(&q, pmtimer);
+	stats();
+	qemu_wait_reads(&q, vmt_scale(100000), 60);
+	cr_expect_gt(stats().regions[0].handled, 1000);
+	cr_expect_eq(stats().regions[0].string_splits, 0);
+	attach_stop(pid);
+	cr_expect_gt(last("samples"), 100);
+	expect_forward("with odd reads");
+}
+
+/*
+ * Proves: a dry run answers nothing; nothing that it would have answered was above the VMM's, and
+ * 99 % lag it by no more than the time of 99 % of the heavy exits.
+ */
+Test(attach, dry_run)
+{
+	static const char *const dry[] = { "--dry-run", "--port", "0x608", "pmtimer", NULL };
+	pid_t pid = attach_start(&q, dry);
+
+	stats();
+	qemu_wait_reads(&q, vmt_scale(100000), 60);
+	cr_expect_eq(stats().regions[0].handled, 0);
+	attach_stop(pid);
+	cr_expect_gt(last("compared"), 1000);
+	cr_expect_eq(last("above"), 0);
+	cr_log_info("99 %%: an exit takes %lld ns, an answer lags by %lld", p99("exit_ns"),
+		    p99("behind_ns"));
+	cr_expect_leq(p99("behind_ns"), p99("exit_ns"));
+	expect_forward("in a dry run");
+}
+
+/* Proves: stopped and continued, from 1 ms on, the guest sees no more than QEMU's own window. */
+Test(attach, stop_and_cont)
+{
+	pid_t pid = attach_start(&q, pmtimer);
+	unsigned int i, n = vmt_scale(300);
+
+	wait_answered(100);
+	for (i = 0; i < n; i++) {
+		qemu_qmp(&q, "stop", NULL);
+		usleep(1000 + rand() % 20000);
+		qemu_qmp(&q, "cont", NULL);
+		qemu_wait_reads(&q, 200 + rand() % 1000, 60);
+	}
+	cr_log_info("%u backward steps of %u stops, worst %u ticks", q.t->steps, n, q.t->worst);
+	attach_stop(pid);
+	/* At most one a stop and vCPU, of at most the time that QEMU takes to pause them. */
+	cr_expect_leq(q.t->steps, 2 * n);
+	cr_expect_lt(q.t->worst, PAUSE_TICKS, "%u ticks backward", q.t->worst);
+	cr_expect_geq(ended("stopped"), n);
+}
+
+/* Proves: a reset guest starts anew, and is answered again. */
+Test(attach, system_reset)
+{
+	pid_t pid = attach_start(&q, pmtimer);
+	unsigned int i;
+
+	for (i = 0; i < vmt_scale(50); i++) {
+		wait_answered(100);
+		expect_forward("before a reset");
+		q.t->magic = 0;
+		qemu_qmp(&q, "system_reset", NULL);
+		qemu_go(&q, TORTURE_PMTIMER, PORT, MASK);
+	}
+	wait_answered(100);
+	expect_forward("after resets");
+	attach_stop(pid);
+}
+
+/* Proves: lightexit killed, QEMU stopped by a signal: the guest goes on, nothing stays. */
+Test(attach, signals)
+{
+	unsigned int i;
+	pid_t pid;
+
+	for (i = 0; i < vmt_scale(30); i++) {
+		pid = attach_start(&q, pmtimer);
+		wait_answered(100);
+		kill(q.pid, SIGSTOP);
+		usleep(rand() % 20000);
+		kill(q.pid, SIGCONT);
+		qemu_wait_reads(&q, 300, 60);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		qemu_wait_reads(&q, 300, 60);
+		expect_forward("after a kill");
+	}
+}
+
+static void hpet_setup(void)
+{
+	vmt_init();
+	qemu_start(&q, "q35,hpet=on", 2, NULL);
+	qemu_go(&q, TORTURE_HPET, HPET, HPET_MASK);
+}
+
+static const char *const hpet[] = { "hpet", NULL };
+
+TestSuite(attach_hpet, .init = hpet_setup, .fini = teardown, .timeout = 900);
+
+/* Proves: the HPET's counter is answered, and goes forward, when the guest sets it too. */
+Test(attach_hpet, read_and_set)
+{
+	pid_t pid = attach_start(&q, hpet);
+
+	wait_answered(vmt_scale(50000));
+	expect_forward("read");
+	q.t->writes = 500;
+	qemu_wait_reads(&q, vmt_scale(50000), 60);
+	cr_expect_eq(attach_stop(pid), 0);
+	cr_expect_gt(ended("write"), 10);
+	expect_forward("set forward");
+}
+
+static void expect_said(const char *args, const char *words)
+{
+	char cmd[256], said[1024] = "";
+	size_t n;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "lightexit attach %s 2>&1", args);
+	f = popen(cmd, "r");
+	cr_assert_not_null(f);
+	n = fread(said, 1, sizeof(said) - 1, f);
+	said[n] = '\0';
+	cr_expect_neq(pclose(f), 0, "%s: succeeded", cmd);
+	cr_expect_not_null(strstr(said, words), "%s: said '%s', not '%s'", cmd, said, words);
+}
+
+/* Proves: what cannot be attached is refused, with the reason. */
+Test(attach_cli, refusals, .timeout = 120)
+{
+	char args[64];
+	int kvm = open("/dev/kvm", O_RDWR), a, b;
+
+	expect_said("pmtimer", "one of --pid, --name and --all");
+	expect_said("--pid 1", "a DEVICE is missing");
+	expect_said("--pid 1 e1000", "'e1000' is no device that can be watched");
+	expect_said("--pid 99999999 pmtimer", "there is no process 99999999");
+	expect_said("--pid 1 pmtimer", "process 1 has no VM");
+	expect_said("--name nobody pmtimer", "has the name 'nobody'");
+	expect_said("--all --match '(' pmtimer", "--match");
+	a = ioctl(kvm, KVM_CREATE_VM, 0);
+	b = ioctl(kvm, KVM_CREATE_VM, 0);
+	cr_assert(a >= 0 && b >= 0);
+	snprintf(args, sizeof(args), "--pid %d pmtimer", getpid());
+	expect_said(args, "has several VMs");
+	snprintf(args, sizeof(args), "--pid %d --vm-fd %d pmtimer", getpid(), kvm);
+	expect_said(args, "is no VM");
+	close(b);
+	cr_assert_eq(setuid(65534), 0);
+	snprintf(args, sizeof(args), "--pid %d pmtimer", getpid());
+	expect_said(args, "run as root");
+}
+
+/* Proves: it ends with the VM. */
+Test(attach, ends_with_the_vm)
+{
+	pid_t pid = attach_start(&q, pmtimer);
+	int status = -1;
+
+	wait_answered(100);
+	qemu_end(&q);
+	q.pid = 0;
+	alarm(30);
+	waitpid(pid, &status, 0);
+	cr_expect_eq(status, 0, "it ended with 0x%x", status);
+}
