@@ -21,6 +21,7 @@ help:
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
 	@echo '  make check-debug    the VM tests under KASAN, lockdep and kmemleak (builds that kernel once)'
 	@echo '  make soak           the VM tests with ten times the repetitions'
+	@echo '  make fuzz           device models against QEMU'"'"'s, on other random traces each time'
 	@echo '  make lint           style, licences, shell scripts, man pages, sparse'
 	@echo
 	@echo 'On a host with KVM, for its running kernel:'
@@ -92,6 +93,9 @@ check-debug: lab-setup
 soak: lab
 	$(Q)LX_SCALE=10 $(SUITES) vm-stable
 
+fuzz: lab
+	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check LX_SCALE=20 SEED=
+
 bench:
 	$(Q)$(if $(HOST),$(MAKE) -C tests/bench host,$(MAKE) lab && tests/bench/run.sh)
 
@@ -118,4 +122,4 @@ clean:
 
 PREFIX ?= /usr/local
 .PHONY: help all module bpf loader examples lab lab-setup lab-module lab-user lint check check-quick \
-	check-kernels check-debug soak bench bench-scaling demo install dkms-install clean
+	check-kernels check-debug soak fuzz bench bench-scaling demo install dkms-install clean

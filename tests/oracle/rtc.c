@@ -23,7 +23,8 @@ enum {
 	PHASE,
 	DAY,
 	CENTURY_PS2,
-	ALARM_12H
+	ALARM_12H,
+	ALARM_NOW
 };
 
 static struct difference differences[] = {
@@ -52,6 +53,11 @@ static struct difference differences[] = {
 			.sentence =
 				"\"the high-order bit of the hours byte represents PM\", of the "
 				"alarm's too. QEMU takes that of the time." },
+	[ALARM_NOW] = { .name = "alarm of the current second",
+			.sentence =
+				"\"An alarm is generated every minute with don't-care codes in the "
+				"hours and minutes alarm bytes.\" QEMU waits for a day if the second "
+				"is the current one while the alarm is set or C is read." },
 	{ 0 },
 };
 
@@ -66,6 +72,7 @@ struct context {
 	bool phase;
 	bool day;
 	bool alarm_12h;
+	bool alarm_now;
 	uint64_t rises;
 };
 
@@ -76,6 +83,8 @@ static struct difference *excuse_c(const struct context *x, unsigned int diff)
 		return &differences[PHASE];
 	if (x->alarm_12h && !(diff & 0x50))
 		return &differences[ALARM_12H];
+	if (x->alarm_now && diff == 0x20)
+		return &differences[ALARM_NOW];
 	if (diff & 0x30 && !x->was_set)
 		return NULL;
 	if (diff & 0x40 && !x->was_no_pie)
@@ -291,6 +300,35 @@ static void periodic(struct rig *rig, unsigned int rs)
 	get(rig, RTC_C);
 }
 
+/* Every minute at 10 s, and every hour at 13:10; then one that QEMU misses. */
+static void alarms(struct rig *rig)
+{
+	struct context *x = rig->ctx;
+
+	put(rig, RTC_B, 0x06);
+	put(rig, RTC_SECONDS_ALARM, 10);
+	put(rig, RTC_MINUTES_ALARM, 0xff);
+	put(rig, RTC_HOURS_ALARM, 0xc0);
+	set_time(rig, 12, 11, 5, 2024, 3, 1);
+	get(rig, RTC_C);
+	for (unsigned int i = 0; i < 20; i++) {
+		pass(rig, 17 * SECOND); /* never in the alarm's second */
+		get(rig, RTC_C);
+	}
+	put(rig, RTC_MINUTES_ALARM, 13);
+	for (unsigned int i = 0; i < 20; i++) {
+		pass(rig, 570 * SECOND);
+		get(rig, RTC_C);
+	}
+	put(rig, RTC_MINUTES_ALARM, 0xff);
+	set_time(rig, 12, 11, 10, 2024, 3, 1);
+	get(rig, RTC_C);
+	x->alarm_now = true;
+	pass(rig, 61 * SECOND);
+	get(rig, RTC_C);
+	x->alarm_now = false;
+}
+
 static void directed(struct rig *rig, unsigned int n)
 {
 	struct context *x = rig->ctx;
@@ -346,6 +384,7 @@ static void directed(struct rig *rig, unsigned int n)
 	pass(rig, 3 * SECOND);
 	get(rig, RTC_C);
 	x->alarm_12h = false;
+	alarms(rig);
 	put(rig, RTC_B, 0x02);
 	x->phase = true;
 	put(rig, RTC_SECONDS, 0x10);
@@ -362,16 +401,18 @@ static void random_time(struct rig *rig)
 		 1 + (unsigned int)rig_below(rig, 12), 1 + (unsigned int)rig_below(rig, 28));
 }
 
+/* Seconds with hours or minutes that do not matter: directed traces have them, see the table. */
 static void random_alarm(struct rig *rig)
 {
 	struct context *x = rig->ctx;
-	unsigned int hour = (unsigned int)rig_below(rig, 24);
+	bool h24 = x->b & RTC_B_24H, all = h24 && rig_below(rig, 2);
+	unsigned int sec = coded(x, (unsigned int)rig_below(rig, 60));
+	unsigned int min = coded(x, (unsigned int)rig_below(rig, 60));
+	unsigned int hour = coded(x, (unsigned int)rig_below(rig, 24));
 
-	put(rig, RTC_SECONDS_ALARM,
-	    rig_below(rig, 3) ? coded(x, (unsigned int)rig_below(rig, 60)) : 0xff);
-	put(rig, RTC_MINUTES_ALARM,
-	    rig_below(rig, 3) ? coded(x, (unsigned int)rig_below(rig, 60)) : 0xc0);
-	put(rig, RTC_HOURS_ALARM, x->b & RTC_B_24H && rig_below(rig, 3) ? coded(x, hour) : 0xff);
+	put(rig, RTC_SECONDS_ALARM, all ? sec : 0xff);
+	put(rig, RTC_MINUTES_ALARM, all || rig_below(rig, 3) ? min : 0xc0);
+	put(rig, RTC_HOURS_ALARM, all || (h24 && rig_below(rig, 3)) ? hour : 0xff);
 }
 
 /* Bits of B that interrupt, and formats; the latter only with a new time and alarm. */
