@@ -24,16 +24,23 @@
 #define ACCESSES_MAX 100000000UL
 
 #define ALL_PATHS ((1U << PATH_COUNT) - 1)
+#define AT_ONCE                                                                    \
+	(1U << PATH_VMM | 1U << PATH_KERNEL_C | 1U << PATH_BPF | 1U << PATH_NONE | \
+	 1U << PATH_DECLINED)
+#define CALLS (1U << PATH_KERNEL_C | 1U << PATH_BPF)
 
+#define PIO LX_SPACE_PIO
+#define MMIO LX_SPACE_MMIO
+
+/* In the order of struct bench_case. */
 static const struct bench_case cases[] = {
-	{ "pmtimer.read", LX_SPACE_PIO, BENCH_IN32, 4, LXBENCH_PMTIMER, ALL_PATHS },
-	{ "hpet.counter.read", LX_SPACE_MMIO, BENCH_READ64, 8, LXBENCH_HPET, ALL_PATHS },
-	{ "hpet.counter.read32", LX_SPACE_MMIO, BENCH_READ32, 4, LXBENCH_HPET, ALL_PATHS },
-	{ "pio.write", LX_SPACE_PIO, BENCH_OUT32, 4, LXBENCH_WRITE, ALL_PATHS },
-	{ "mmio.write", LX_SPACE_MMIO, BENCH_WRITE32, 4, LXBENCH_WRITE, ALL_PATHS },
+	{ "pmtimer.read", "read", PIO, BENCH_IN32, 4, &bench_pmtimer, AT_ONCE },
+	{ "hpet.counter.read", "read", MMIO, BENCH_READ64, 8, &bench_hpet, AT_ONCE },
+	{ "hpet.counter.read32", "read", MMIO, BENCH_READ32, 4, &bench_hpet, AT_ONCE },
+	{ "pio.write", "write", PIO, BENCH_OUT32, 4, &bench_write_dev, AT_ONCE },
+	{ "mmio.write", "write", MMIO, BENCH_WRITE32, 4, &bench_write_dev, AT_ONCE },
 	/* A program that does nothing, and C that does nothing. */
-	{ "struct_ops.call", LX_SPACE_PIO, BENCH_OUT32, 4, LXBENCH_NOP,
-	  1U << PATH_KERNEL_C | 1U << PATH_BPF },
+	{ "struct_ops.call", "write", PIO, BENCH_OUT32, 4, &bench_nop, CALLS },
 };
 
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -133,7 +140,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
 	{ "build", OPT_BUILD, "DIR", 0, "where bpf/ and tests/bench/ with the programs are", 0 },
 	{ "output", OPT_OUTPUT, "FILE", 0, "write the results there as JSON", 0 },
-	{ "accesses", OPT_ACCESSES, "N", 0, "accesses measured in each case (default: 10000)", 0 },
+	{ "accesses", OPT_ACCESSES, "N", 0, "how often each case is done (default: 10000)", 0 },
 	{ "case", OPT_CASE, "NAME", 0,
 	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write or "
 	  "struct_ops.call; may be repeated (default: all)",
@@ -173,23 +180,24 @@ static const char *space_name(const struct bench_case *what)
 	return what->space == LX_SPACE_PIO ? "pio" : "mmio";
 }
 
-static const char *op_name(const struct bench_case *what)
+static double each(const struct bench_row *r, uint64_t n)
 {
-	return what->access == BENCH_OUT32 || what->access == BENCH_WRITE32 ? "write" : "read";
+	return (double)n / (double)r->rounds;
 }
 
 static void print_header(const struct config *c)
 {
-	printf("%-20s %-5s %-5s %3s  %-8s %9s %11s %12s\n", "CASE", "SPACE", "OP", "LEN", "PATH",
-	       "ACCESSES", "HEAVY EXITS", c->unit.instructions ? "INSTRUCTIONS" : "NS");
+	printf("%-20s %-5s %-5s %3s  %-9s %8s %12s %9s %12s\n", "CASE", "SPACE", "OP", "LEN",
+	       "PATH", "TIMES", "HEAVY EXITS", "ALL EXITS",
+	       c->unit.instructions ? "INSTRUCTIONS" : "NS");
 	fflush(stdout);
 }
 
 static void print_row(const struct bench_row *r)
 {
-	printf("%-20s %-5s %-5s %3u  %-8s %9lu %11lu %12.1f\n", r->what->name, space_name(r->what),
-	       op_name(r->what), r->what->len, bench_path_names[r->path], r->accesses,
-	       r->heavy_exits, r->cost);
+	printf("%-20s %-5s %-5s %3u  %-9s %8lu %12.4f %9.3f %12.1f\n", r->what->name,
+	       space_name(r->what), r->what->op, r->what->len, bench_path_names[r->path], r->rounds,
+	       each(r, r->heavy_exits), each(r, r->exits), r->cost);
 	fflush(stdout);
 }
 
@@ -251,13 +259,20 @@ static void print_notes(const struct results *res, const struct config *c)
 		       "operations, contention of vCPUs. On a real host: make bench HOST=1.\n");
 }
 
+static double rounded(double v, double digits)
+{
+	return round(v * digits) / digits;
+}
+
 static json_t *row_json(const struct bench_row *r, const struct config *c)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:f, s:I}", "case", r->what->name, "space",
-			 space_name(r->what), "op", op_name(r->what), "len", (int)r->what->len,
-			 "path", bench_path_names[r->path], "accesses", (json_int_t)r->accesses,
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:f, s:f, s:f}", "case", r->what->name,
+			 "space", space_name(r->what), "op", r->what->op, "len", (int)r->what->len,
+			 "path", bench_path_names[r->path], "accesses", (json_int_t)r->rounds,
 			 c->unit.instructions ? "instructions_per_access" : "ns_per_access",
-			 round(r->cost * 10) / 10, "heavy_exits", (json_int_t)r->heavy_exits);
+			 rounded(r->cost, 10), "heavy_exits_per_access",
+			 rounded(each(r, r->heavy_exits), 1e4), "exits_per_access",
+			 rounded(each(r, r->exits), 1e4));
 }
 
 static int write_json(const struct results *res, const struct config *c)

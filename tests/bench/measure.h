@@ -21,21 +21,24 @@ enum bench_path {
 	PATH_COUNT,
 };
 
+struct bench_dev;
+
 /**
  * struct bench_case - what the guest does
- * @name:   for the table and the JSON
- * @space:  enum lx_space
- * @access: enum bench_access
- * @len:    bytes
- * @kind:   the device: enum lxbench_kind
- * @paths:  1 << enum bench_path: those that it is measured on
+ * @name:     for the table and the JSON, as is @op
+ * @space:    enum lx_space
+ * @access:   enum bench_access
+ * @len:      bytes
+ * @dev:      the device
+ * @paths:    1 << enum bench_path: those that it is measured on
  */
 struct bench_case {
 	const char *name;
+	const char *op;
 	uint32_t space;
 	uint32_t access;
 	uint32_t len;
-	uint32_t kind;
+	const struct bench_dev *dev;
 	uint32_t paths;
 };
 
@@ -51,19 +54,27 @@ struct bench_unit {
 
 /**
  * struct bench_row - a result
- * @cost:      units per access, without the loop around it
- * @attach_ms: what lx_device_attach() took, 0 without
+ * @rounds:      times that the guest did it
+ * @heavy_exits: to the VMM, in all rounds
+ * @exits:       of the guest, light ones too, by KVM's count: with the machine's own
+ *               interrupts
+ * @cost:        units each time, without the loop around it
+ * @attach_ms:   what lx_device_attach() took, 0 without
  */
 struct bench_row {
 	const struct bench_case *what;
 	enum bench_path path;
-	uint64_t accesses;
+	uint64_t rounds;
 	uint64_t heavy_exits;
+	uint64_t exits;
 	double cost;
 	double attach_ms;
 };
 
 extern const char *const bench_path_names[PATH_COUNT];
+
+/* The devices. */
+extern const struct bench_dev bench_pmtimer, bench_hpet, bench_write_dev, bench_nop;
 
 /**
  * bench_calibrate() - find out what a tick is
@@ -74,10 +85,12 @@ int bench_calibrate(struct bench_unit *unit);
 /**
  * bench_measure() - measure one case on one path
  * @build: where bpf/ and tests/bench/ are with the programs
+ * Where the TSC counts instructions, a run during which the CPU was idle, or others
+ * had it, counts for nothing, and is done again, some times.
  * Return: 0; or a negative errno, also if not the one who should have answered
- *         did or if the answers are wrong
+ *         did or if the answers are wrong; -EAGAIN: never undisturbed
  */
 int bench_measure(const struct bench_case *what, enum bench_path path, const char *build,
-		  uint64_t accesses, const struct bench_unit *unit, struct bench_row *row);
+		  uint64_t rounds, const struct bench_unit *unit, struct bench_row *row);
 
 #endif /* BENCH_MEASURE_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The machine that is measured, and what a device has to offer for that. */
+#ifndef BENCH_MACHINE_H
+#define BENCH_MACHINE_H
+
+#include "accel.h"
+#include "measure.h"
+#include "vmm.h"
+
+/**
+ * struct machine - the machine and the one device that is measured
+ * @dev:    @what's, or bench_nop for the exit alone
+ * @region: where it is
+ * @back:   its back end's
+ * @index:  of the back end, for vmm_dev_count(). Writer: bench_dev.add()
+ * @addr:   that the guest uses. Writer: bench_dev.add()
+ */
+struct machine {
+	const struct bench_case *what;
+	enum bench_path path;
+	const struct bench_dev *dev;
+	struct vmm *vm;
+	struct vmm_accel *accel;
+	struct lx_region region;
+	void *back;
+	unsigned int index;
+	uint64_t addr;
+};
+
+/**
+ * struct bench_dev - a device that can be measured
+ * @kind:       enum lxbench_kind, for PATH_KERNEL_C
+ * @program:    its device program
+ * @dir:        where that is below the build directory
+ * @state_size: bytes of its state
+ * @base:       where it lies, by enum lx_space
+ * @len:        bytes there
+ * @add:        puts the back end on the machine
+ * @check:      after the last one, that the device did what it had to. @warm, @p:
+ *              what the guest said of the last two
+ * @free:       the back end; the machine is gone
+ *
+ * All but @add may be NULL.
+ */
+struct bench_dev {
+	uint32_t kind;
+	const char *program;
+	const char *dir;
+	size_t state_size;
+	uint64_t base[2];
+	uint64_t len;
+	int (*add)(struct machine *m);
+	int (*check)(struct machine *m, const struct bench_params *warm,
+		     const struct bench_params *p);
+	void (*free)(struct machine *m);
+};
+
+/* Runs the guest's loop; what it left is returned. */
+int machine_run(struct machine *m, uint32_t access, uint64_t addr, uint64_t n,
+		struct bench_params *out);
+
+/* KVM's own count of a vCPU's exits, light ones too. */
+int bench_exits(const struct vmm_vcpu *vcpu, uint64_t *out);
+
+#endif /* BENCH_MACHINE_H */
