@@ -28,19 +28,34 @@
 	(1U << PATH_VMM | 1U << PATH_KERNEL_C | 1U << PATH_BPF | 1U << PATH_NONE | \
 	 1U << PATH_DECLINED)
 #define CALLS (1U << PATH_KERNEL_C | 1U << PATH_BPF)
+#define DOORBELLS (1U << PATH_VMM | 1U << PATH_IOEVENTFD | 1U << PATH_BPF)
+#define QUEUES (1U << PATH_VMM | 1U << PATH_COALESCED | 1U << PATH_BPF)
+#define MIRRORS (1U << PATH_VMM | 1U << PATH_BPF | 1U << PATH_MIRROR)
+#define PLAIN (1U << PATH_VMM | 1U << PATH_BPF)
 
 #define PIO LX_SPACE_PIO
 #define MMIO LX_SPACE_MMIO
 
 /* In the order of struct bench_case. */
 static const struct bench_case cases[] = {
-	{ "pmtimer.read", "read", PIO, BENCH_IN32, 4, &bench_pmtimer, AT_ONCE },
-	{ "hpet.counter.read", "read", MMIO, BENCH_READ64, 8, &bench_hpet, AT_ONCE },
-	{ "hpet.counter.read32", "read", MMIO, BENCH_READ32, 4, &bench_hpet, AT_ONCE },
-	{ "pio.write", "write", PIO, BENCH_OUT32, 4, &bench_write_dev, AT_ONCE },
-	{ "mmio.write", "write", MMIO, BENCH_WRITE32, 4, &bench_write_dev, AT_ONCE },
+	{ "pmtimer.read", "read", PIO, BENCH_IN32, 4, &bench_pmtimer, AT_ONCE, 1, 0, 0 },
+	{ "hpet.counter.read", "read", MMIO, BENCH_READ64, 8, &bench_hpet, AT_ONCE, 1, 0, 0 },
+	{ "hpet.counter.read32", "read", MMIO, BENCH_READ32, 4, &bench_hpet, AT_ONCE, 1, 0, 0 },
+	{ "pio.write", "write", PIO, BENCH_OUT32, 4, &bench_write_dev, AT_ONCE, 1, 0, 0 },
+	{ "mmio.write", "write", MMIO, BENCH_WRITE32, 4, &bench_write_dev, AT_ONCE, 1, 0, 0 },
+	/* A signal each time; and none, as whom it would wake is awake. */
+	{ "doorbell", "write", MMIO, BENCH_DOORBELL, 4, &bench_doorbell, DOORBELLS, 1, 0, 0 },
+	{ "doorbell.pio", "write", PIO, BENCH_DOORBELL_PIO, 4, &bench_doorbell, DOORBELLS, 1, 0,
+	  0 },
+	{ "doorbell.awake", "write", MMIO, BENCH_DOORBELL, 4, &bench_bell, PLAIN, 1, 0, 0 },
+	{ "queue.write", "write", MMIO, BENCH_WRITE32, 4, &bench_queue, QUEUES, 1, 0, 160 },
+	{ "queue.write.pio", "write", PIO, BENCH_OUT32, 4, &bench_queue, QUEUES, 1, 0, 160 },
+	{ "mirror.read", "read", MMIO, BENCH_READ32, 4, &bench_virtio, MIRRORS, 1, 1, 0 },
+	{ "virtio.interrupt", "both", MMIO, BENCH_INTERRUPT, 4, &bench_virtio, MIRRORS, 2, 1, 0 },
+	{ "uart.out", "both", PIO, BENCH_UART_FIFO, 1, &bench_uart, PLAIN, 1.0625, 0, 100 },
+	{ "uart.out.poll", "both", PIO, BENCH_UART_EACH, 1, &bench_uart, PLAIN, 2, 0, 100 },
 	/* A program that does nothing, and C that does nothing. */
-	{ "struct_ops.call", "write", PIO, BENCH_OUT32, 4, &bench_nop, CALLS },
+	{ "struct_ops.call", "write", PIO, BENCH_OUT32, 4, &bench_nop, CALLS, 1, 0, 0 },
 };
 
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -142,11 +157,14 @@ static const struct argp_option options[] = {
 	{ "output", OPT_OUTPUT, "FILE", 0, "write the results there as JSON", 0 },
 	{ "accesses", OPT_ACCESSES, "N", 0, "how often each case is done (default: 10000)", 0 },
 	{ "case", OPT_CASE, "NAME", 0,
-	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write or "
-	  "struct_ops.call; may be repeated (default: all)",
+	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write, doorbell, "
+	  "doorbell.pio, doorbell.awake, queue.write, queue.write.pio, mirror.read, "
+	  "virtio.interrupt, uart.out, uart.out.poll or struct_ops.call; may be repeated (default: all)",
 	  0 },
 	{ "path", OPT_PATH, "NAME", 0,
-	  "vmm, kernel-c, bpf, none or declined; may be repeated (default: all)", 0 },
+	  "vmm, kernel-c, ioeventfd, coalesced, bpf, mirror, none or declined; may be repeated "
+	  "(default: all)",
+	  0 },
 	{ "unit", OPT_UNIT, "instructions|ns", 0,
 	  "instructions (default): where the TSC counts them; ns: time", 0 },
 	{ 0 },
@@ -217,11 +235,24 @@ static void print_difference(const struct bench_row *a, const struct bench_row *
 		printf(" %15s", "-");
 }
 
+/* What the kernel has of its own for a case, if it was measured. */
+static const struct bench_row *find_kernels(const struct results *res,
+					    const struct bench_case *what)
+{
+	static const enum bench_path paths[] = { PATH_KERNEL_C, PATH_IOEVENTFD, PATH_COALESCED };
+	const struct bench_row *row = NULL;
+
+	for (unsigned int i = 0; !row && i < sizeof(paths) / sizeof(paths[0]); i++)
+		row = find(res, what, paths[i]);
+	return row;
+}
+
 static void print_ratios(const struct results *res, const struct config *c)
 {
-	printf("\n%-20s %12s %12s %15s %15s\n", "CASE", "bpf/kernel-c", "vmm/bpf", "bpf - kernel-c",
-	       "declined - none");
+	printf("\nKERNEL: kernel-c, ioeventfd or coalesced\n%-20s %12s %12s %12s %15s %15s\n",
+	       "CASE", "bpf/KERNEL", "vmm/bpf", "vmm/mirror", "bpf - KERNEL", "declined - none");
 	for (unsigned int i = 0; i < N_CASES; i++) {
+		const struct bench_row *kernels = find_kernels(res, &cases[i]);
 		const struct bench_row *rows[PATH_COUNT];
 
 		if (!(c->cases & 1U << i))
@@ -229,9 +260,10 @@ static void print_ratios(const struct results *res, const struct config *c)
 		for (enum bench_path p = 0; p < PATH_COUNT; p++)
 			rows[p] = find(res, &cases[i], p);
 		printf("%-20s", cases[i].name);
-		print_quotient(rows[PATH_BPF], rows[PATH_KERNEL_C]);
+		print_quotient(rows[PATH_BPF], kernels);
 		print_quotient(rows[PATH_VMM], rows[PATH_BPF]);
-		print_difference(rows[PATH_BPF], rows[PATH_KERNEL_C]);
+		print_quotient(rows[PATH_VMM], rows[PATH_MIRROR]);
+		print_difference(rows[PATH_BPF], kernels);
 		print_difference(rows[PATH_DECLINED], rows[PATH_NONE]);
 		putchar('\n');
 	}
@@ -301,7 +333,8 @@ static int check_host(const struct config *c)
 			strerror(errno));
 		return -1;
 	}
-	if (c->paths & (1U << PATH_BPF | 1U << PATH_DECLINED) && lx_probe(&probe)) {
+	if (c->paths & (1U << PATH_BPF | 1U << PATH_MIRROR | 1U << PATH_DECLINED) &&
+	    lx_probe(&probe)) {
 		for (unsigned int i = 0; i < probe.n; i++) {
 			if (!probe.checks[i].ok)
 				fprintf(stderr, "bench: %s: %s: %s\n", probe.checks[i].name,

@@ -19,10 +19,15 @@ at_most() {
 	fi
 }
 
+# figure CASE PATH FIELD: of each access
+figure() {
+	jq -r --arg c "$1" --arg p "$2" --arg f "$3_per_access" \
+		'.[] | select(.case == $c and .path == $p) | .[$f]' "$results"
+}
+
 # cost CASE PATH
 cost() {
-	jq -r --arg c "$1" --arg p "$2" \
-		'.[] | select(.case == $c and .path == $p) | .instructions_per_access' "$results"
+	figure "$1" "$2" instructions
 }
 
 # calc EXPRESSION [DIGITS]; nothing if a value is missing
@@ -42,13 +47,30 @@ check_case() {
 		"$(calc "($(cost "$name" declined)) - ($(cost "$name" none))" 1)" "$5"
 }
 
-# The largest difference between the two runs; nothing if their rows are not the same.
+# check_service NAME VMM BPF [KERNELS RATIO]: limits of vmm, bpf, and bpf / what KVM itself has
+check_service() {
+	local name=$1 bpf
+	bpf=$(cost "$name" bpf)
+	at_most "$name: vmm" "$(cost "$name" vmm)" "$2"
+	at_most "$name: bpf" "$bpf" "$3"
+	[ $# -lt 5 ] || at_most "$name: bpf / $4" "$(calc "($bpf) / ($(cost "$name" "$4"))")" "$5"
+}
+
+# check_exits NAME PATH HEAVY [ALL]: limits of the exits of each access
+check_exits() {
+	at_most "$1: $2: heavy exits" "$(figure "$1" "$2" heavy_exits)" "$3"
+	[ $# -lt 4 ] || at_most "$1: $2: all exits" "$(figure "$1" "$2" exits)" "$4"
+}
+
+# The largest difference between the two runs; nothing if their rows are not the same. Of what
+# takes a few instructions a timer's tick may be half.
 difference() {
 	jq -r -n --slurpfile a "$results" --slurpfile b "$repeat" '
 		[$a[0], $b[0]] as [$a, $b] |
 		if ($a | map([.case, .path])) == ($b | map([.case, .path])) and ($a | length) > 0 then
-			[range($a | length) | ($a[.].instructions_per_access /
-				$b[.].instructions_per_access - 1) | fabs] | max * 1e5 | ceil / 1e5
+			[range($a | length) | ($a[.].instructions_per_access -
+				$b[.].instructions_per_access | fabs) /
+				([$b[.].instructions_per_access, 1000] | max)] | max * 1e5 | ceil / 1e5
 		else empty end'
 }
 
@@ -57,6 +79,25 @@ check_case pio.write 1.20 1510 3160 300
 check_case hpet.counter.read 1.08 4105 6095 290
 check_case hpet.counter.read32 1.08 4075 6055 290
 check_case mmio.write 1.07 3880 5475 295
+check_service doorbell 6320 4080 ioeventfd 1.11
+check_service doorbell.pio 4000 1710 ioeventfd 1.28
+check_service doorbell.awake 5520 3935
+check_service queue.write 5515 3950 coalesced 1.06
+check_service queue.write.pio 3195 1580 coalesced 1.14
+check_service mirror.read 6090 4240
+check_service virtio.interrupt 11800 8425
+check_service uart.out 3640 1845
+check_service uart.out.poll 6850 3370
+at_most "mirror.read: mirror" "$(cost mirror.read mirror)" 10
+at_most "virtio.interrupt: mirror" "$(cost virtio.interrupt mirror)" 5350
+check_exits doorbell bpf 0
+check_exits queue.write bpf 0.005
+check_exits mirror.read mirror 0 0.002
+check_exits virtio.interrupt vmm 2
+check_exits virtio.interrupt mirror 0 1.005
+check_exits uart.out vmm 1.0625
+check_exits uart.out bpf 0.005
+check_exits uart.out.poll bpf 0.005
 at_most "largest difference between two runs" "$(difference)" 0.005
 at_most "attaching a program, ms" \
 	"$(sed -n 's/^Attaching took at most \([0-9.]*\) ms\.$/\1/p' "$log")" 20

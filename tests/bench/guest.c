@@ -3,6 +3,8 @@
  * Does one access over and over, and reads the TSC before and after. All loops
  * are the same two instructions around the access.
  */
+#include <linux/serial_reg.h>
+
 #include "guest.h"
 #include "params.h"
 
@@ -13,6 +15,20 @@
 			asm volatile("" : : : "memory"); \
 		}                                        \
 	} while (0)
+
+/* 16550: what drivers do before they fill the transmitter's FIFO. */
+static void wait_for_thre(uint16_t port)
+{
+	while (!(inb(port + UART_LSR) & UART_LSR_THRE))
+		cpu_relax();
+}
+
+#define SEND(_when)                               \
+	LOOP({                                    \
+		if (_when)                        \
+			wait_for_thre(port);      \
+		outb(port + UART_TX, (uint8_t)n); \
+	})
 
 /* Registers, so that the loops hold nothing but their access. */
 static uint64_t run(struct bench_params *p)
@@ -39,6 +55,21 @@ static uint64_t run(struct bench_params *p)
 		break;
 	case BENCH_WRITE32:
 		LOOP(mmio_write32(addr, 0x600d));
+		break;
+	case BENCH_DOORBELL:
+		LOOP(mmio_write32(addr, 0));
+		break;
+	case BENCH_DOORBELL_PIO:
+		LOOP(outl(port, 0));
+		break;
+	case BENCH_INTERRUPT:
+		LOOP(val = mmio_read32(addr); mmio_write32(addr + 4, (uint32_t)val));
+		break;
+	case BENCH_UART_EACH:
+		SEND(true);
+		break;
+	case BENCH_UART_FIFO:
+		SEND(n % 16 == 0);
 		break;
 	default:
 		LOOP((void)0);

@@ -33,9 +33,15 @@ struct machine {
  * @program:    its device program
  * @dir:        where that is below the build directory
  * @state_size: bytes of its state
+ * @doorbell:   enum virtio_mmio_doorbell, of bench_doorbell and bench_bell
+ * @irqchip:    enum vmm_irqchip
  * @base:       where it lies, by enum lx_space
  * @len:        bytes there
  * @add:        puts the back end on the machine
+ * @attach:     before a program is attached: eventfds; or has KVM itself answer, by
+ *              the path. NULL: nothing to do
+ * @attached:   after that
+ * @prepare:    before each run of the guest
  * @check:      after the last one, that the device did what it had to. @warm, @p:
  *              what the guest said of the last two
  * @free:       the back end; the machine is gone
@@ -47,9 +53,14 @@ struct bench_dev {
 	const char *program;
 	const char *dir;
 	size_t state_size;
+	uint32_t doorbell;
+	enum vmm_irqchip irqchip;
 	uint64_t base[2];
 	uint64_t len;
 	int (*add)(struct machine *m);
+	int (*attach)(struct machine *m);
+	int (*attached)(struct machine *m);
+	int (*prepare)(struct machine *m);
 	int (*check)(struct machine *m, const struct bench_params *warm,
 		     const struct bench_params *p);
 	void (*free)(struct machine *m);

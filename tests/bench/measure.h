@@ -13,11 +13,14 @@
 
 /* Who answers. */
 enum bench_path {
-	PATH_VMM = 0,  /* the VMM, after a heavy exit */
-	PATH_KERNEL_C, /* lxbench.ko */
-	PATH_BPF,      /* a device program */
-	PATH_NONE,     /* the VMM, which does nothing: the exit alone */
-	PATH_DECLINED, /* the same after a program passed */
+	PATH_VMM = 0,	/* the VMM, after a heavy exit */
+	PATH_KERNEL_C,	/* lxbench.ko */
+	PATH_IOEVENTFD, /* KVM's ioeventfd */
+	PATH_COALESCED, /* KVM's coalesced MMIO */
+	PATH_BPF,	/* a device program */
+	PATH_MIRROR,	/* a mirror page; what is written, a device program */
+	PATH_NONE,	/* the VMM, which does nothing: the exit alone */
+	PATH_DECLINED,	/* the same after a program passed */
 	PATH_COUNT,
 };
 
@@ -31,6 +34,10 @@ struct bench_dev;
  * @len:      bytes
  * @dev:      the device
  * @paths:    1 << enum bench_path: those that it is measured on
+ * @accesses: of the device, each time round
+ * @mirrored: of these, what a mirror page answers
+ * @posted:   where writes are queued, at least so many accesses to each heavy exit of a
+ *            full queue; 0: no heavy exits but of the paths that have nothing else
  */
 struct bench_case {
 	const char *name;
@@ -40,6 +47,9 @@ struct bench_case {
 	uint32_t len;
 	const struct bench_dev *dev;
 	uint32_t paths;
+	double accesses;
+	unsigned int mirrored;
+	unsigned int posted;
 };
 
 /**
@@ -75,6 +85,7 @@ extern const char *const bench_path_names[PATH_COUNT];
 
 /* The devices. */
 extern const struct bench_dev bench_pmtimer, bench_hpet, bench_write_dev, bench_nop;
+extern const struct bench_dev bench_doorbell, bench_bell, bench_queue, bench_virtio, bench_uart;
 
 /**
  * bench_calibrate() - find out what a tick is

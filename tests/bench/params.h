@@ -13,6 +13,11 @@ enum bench_access {
 	BENCH_READ32,
 	BENCH_READ64,
 	BENCH_WRITE32,
+	BENCH_DOORBELL, /* virtio: QueueNotify, queue 0 */
+	BENCH_DOORBELL_PIO,
+	BENCH_INTERRUPT, /* virtio: InterruptStatus, and what it read into InterruptACK */
+	BENCH_UART_EACH, /* a byte out, when LSR says so */
+	BENCH_UART_FIFO, /* the same, but LSR is read before each 16 bytes */
 };
 
 /**

@@ -14,7 +14,7 @@ measure() {
 	lab/run --icount --timeout 600 -- tests/bench/guest-run.sh --output "$out/$1.json"
 }
 
-echo "bench: run 1 of 2: the machine boots, then about half a minute"
+echo "bench: run 1 of 2: the machine boots, then about a minute"
 measure results | tee "$out/results.log"
 [ "${PIPESTATUS[0]}" -eq 0 ] || exit 1
 echo
