@@ -5,20 +5,15 @@
  * program for tables; no program was written for IDE. Commands, data and resets are
  * the VMM's, and so is the drive, which takes its time for a command.
  */
-#include <argp.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "accel.h"
+#include "common.h"
 #include "loop.h"
 #include "params.h"
 #include "regtable.h"
 #include "regtable_model.h"
 
-#define EXIT_USAGE 2
 #define COMMANDS_DEFAULT 1000
 #define COMMANDS_MAX 100000000UL
 #define LATENCY_DEFAULT 100
@@ -29,19 +24,14 @@
 VMM_GUEST(regtable);
 
 enum {
-	OPT_PATH = 'p',
 	OPT_COMMANDS = 'n',
 	OPT_LATENCY = 'l',
-	OPT_JSON = 'j',
-	OPT_BPF_DIR = 'd',
 };
 
 struct config {
-	enum vmm_path path;
+	struct example_opts common;
 	uint64_t commands;
 	uint64_t latency_us;
-	bool json;
-	const char *bpf_dir;
 };
 
 /* The table's registers, in the order in which they are added. */
@@ -137,10 +127,8 @@ struct demo {
 	struct vmm_accel *accel;
 	struct ide ide;
 	struct regtable_params params;
-	uint64_t heavy;
-	uint64_t answered;
-	bool counted; /* answered is known */
-	double ns;    /* a command */
+	struct example_cost cost;
+	double ns; /* a command */
 };
 
 /* Puts into the table what the guest may read, and who answers. The lock is held. */
@@ -310,18 +298,12 @@ static int ide_fill(struct ide *ide)
 
 static int demo_create(struct demo *demo, const struct config *c)
 {
-	const struct vmm_accel_opts accel = {
-		.path = c->path,
-		.bpf_dir = c->bpf_dir,
-		.regions = regions,
-		.n_regions = 2,
-	};
 	int err;
 
 	err = vmm_create(&(struct vmm_opts){ .vcpus = 1 }, &demo->vm);
 	if (!err)
-		err = vmm_accel_open("regtable", sizeof(struct regtable_state), &accel,
-				     &demo->accel);
+		err = example_open(&c->common, "regtable", sizeof(struct regtable_state), regions,
+				   2, &demo->accel);
 	if (!err)
 		err = ide_create(demo, c);
 	if (!err)
@@ -335,18 +317,6 @@ static void demo_destroy(struct demo *demo)
 	vmm_loop_free(demo->ide.loop);
 	vmm_regtable_free(demo->ide.table);
 	vmm_accel_close(demo->accel);
-}
-
-/* Accesses that the program answered. */
-static bool answered(const struct demo *demo, uint64_t *n)
-{
-	struct lx_stats stats = { .sz = sizeof(stats) };
-
-	if (!vmm_accel_active(demo->accel) ||
-	    lx_device_stats(vmm_accel_device(demo->accel), &stats))
-		return false;
-	*n = stats.regions[0].handled + stats.regions[1].handled;
-	return true;
 }
 
 static int demo_run(struct demo *demo, const struct config *c)
@@ -364,51 +334,44 @@ static int demo_run(struct demo *demo, const struct config *c)
 	demo->ns =
 		(double)(vmm_clock_ns(demo->vm, LX_CLOCK_MONOTONIC) - start) / (double)c->commands;
 	demo->params = *p;
-	demo->heavy = vmm_regtable_count(demo->ide.table).exits;
-	demo->counted = answered(demo, &demo->answered);
+	demo->cost = example_cost(vmm_regtable_count(demo->ide.table), demo->accel);
 	return err;
 }
 
-static int print_json(const struct demo *demo)
+static json_t *row_json(const struct demo *demo)
 {
 	const struct regtable_params *p = &demo->params;
-	json_t *row =
-		json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:f, s:I}", "path",
-			  vmm_accel_active(demo->accel) ? "bpf" : "vmm", "commands",
-			  (json_int_t)p->commands, "accesses", (json_int_t)p->accesses, "polls",
-			  (json_int_t)p->polls, "heavy_exits", (json_int_t)demo->heavy, "answered",
-			  demo->counted ? json_integer((json_int_t)demo->answered) : json_null(),
-			  "ns_per_command", demo->ns, "errors", (json_int_t)p->errors);
-	int err = row ? json_dumpf(row, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
 
-	json_decref(row);
-	putchar('\n');
-	return err ? vmm_error(-ENOMEM, "JSON") : 0;
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:f, s:I}", "path",
+			 example_path(&demo->cost), "commands", (json_int_t)p->commands, "accesses",
+			 (json_int_t)p->accesses, "polls", (json_int_t)p->polls, "heavy_exits",
+			 (json_int_t)demo->cost.heavy, "answered",
+			 example_answered_json(&demo->cost), "ns_per_command", demo->ns, "errors",
+			 (json_int_t)p->errors);
 }
 
 static void print_table(const struct demo *demo)
 {
 	const struct regtable_params *p = &demo->params;
-	char answer[24] = "-";
+	char buf[24];
 
-	if (demo->counted)
-		snprintf(answer, sizeof(answer), "%lu", demo->answered);
 	printf("%-5s %9s %9s %9s %12s %15s %12s\n", "PATH", "COMMANDS", "ACCESSES", "POLLS",
 	       "HEAVY EXITS", "ANSWERED BY BPF", "NS/COMMAND");
-	printf("%-5s %9lu %9lu %9lu %12lu %15s %12.0f\n",
-	       vmm_accel_active(demo->accel) ? "bpf" : "vmm", p->commands, p->accesses, p->polls,
-	       demo->heavy, answer, demo->ns);
+	printf("%-5s %9lu %9lu %9lu %12lu %15s %12.0f\n", example_path(&demo->cost), p->commands,
+	       p->accesses, p->polls, demo->cost.heavy, example_answered(&demo->cost, buf),
+	       demo->ns);
 }
 
-static int run_demo(const struct config *c)
+static int run_demo(void *config)
 {
+	const struct config *c = config;
 	struct demo demo = { 0 };
 	int err = demo_create(&demo, c);
 
 	if (!err)
 		err = demo_run(&demo, c);
-	if (!err && c->json)
-		err = print_json(&demo);
+	if (!err && c->common.json)
+		err = example_print_json(row_json(&demo));
 	else if (!err)
 		print_table(&demo);
 	if (!err && demo.params.errors)
@@ -417,45 +380,19 @@ static int run_demo(const struct config *c)
 	return err;
 }
 
-static uint64_t parse_number(const char *arg, uint64_t min, uint64_t max, struct argp_state *state,
-			     const char *option)
-{
-	char *end;
-	uint64_t n;
-
-	errno = 0;
-	n = strtoull(arg, &end, 10);
-	if (errno || *end || *arg < '0' || *arg > '9' || n < min || n > max)
-		argp_error(state, "--%s %s: give a number, %lu to %lu", option, arg, min, max);
-	return n;
-}
-
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct config *c = state->input;
 
 	switch (key) {
-	case OPT_PATH:
-		if (!strcmp(arg, "vmm"))
-			c->path = VMM_PATH_VMM;
-		else if (!strcmp(arg, "bpf"))
-			c->path = VMM_PATH_BPF;
-		else if (!strcmp(arg, "auto"))
-			c->path = VMM_PATH_AUTO;
-		else
-			argp_error(state, "--path %s: give vmm, bpf or auto", arg);
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &c->common;
 		return 0;
 	case OPT_COMMANDS:
-		c->commands = parse_number(arg, 1, COMMANDS_MAX, state, "commands");
+		c->commands = example_number(arg, 1, COMMANDS_MAX, state, "commands");
 		return 0;
 	case OPT_LATENCY:
-		c->latency_us = parse_number(arg, 0, LATENCY_MAX, state, "latency");
-		return 0;
-	case OPT_JSON:
-		c->json = true;
-		return 0;
-	case OPT_BPF_DIR:
-		c->bpf_dir = arg;
+		c->latency_us = example_number(arg, 0, LATENCY_MAX, state, "latency");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -463,22 +400,16 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{ "path", OPT_PATH, "vmm|bpf|auto", 0,
-	  "who answers: this VMM; the program in the kernel, or fail; the program if this host "
-	  "can (default)",
-	  0 },
 	{ "commands", OPT_COMMANDS, "N", 0, "sectors to read, one a command (default: 1000)", 0 },
 	{ "latency", OPT_LATENCY, "US", 0,
 	  "microseconds that the drive takes for a command (default: 100)", 0 },
-	{ "bpf-dir", OPT_BPF_DIR, "DIR", 0,
-	  "where regtable.bpf.o is (default: $LIGHTEXIT_BPF_DIR, else the installed one)", 0 },
-	{ "json", OPT_JSON, NULL, 0, "print JSON instead of a table", 0 },
 	{ 0 },
 };
 
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_opt,
+	.children = example_argp,
 	.doc = "Runs a guest that reads an IDE drive by programmed I/O; its registers are a table "
 	       "that the VMM or lightexit answers from.\vExit status: 0; 1: failed, or a sector "
 	       "was read wrongly; 2: usage.",
@@ -487,13 +418,10 @@ static const struct argp argp = {
 int main(int argc, char **argv)
 {
 	struct config config = {
-		.path = VMM_PATH_AUTO,
+		.common.path = VMM_PATH_AUTO,
 		.commands = COMMANDS_DEFAULT,
 		.latency_us = LATENCY_DEFAULT,
 	};
 
-	argp_err_exit_status = EXIT_USAGE;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &config))
-		return EXIT_USAGE;
-	return run_demo(&config) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return example_main(argc, argv, &argp, &config, run_demo);
 }

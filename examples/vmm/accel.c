@@ -87,6 +87,13 @@ void *vmm_accel_state(const struct vmm_accel *accel)
 	return accel ? lx_device_state(accel->dev, NULL) : NULL;
 }
 
+int vmm_accel_set_eventfds(struct vmm_accel *accel, const struct lx_eventfds *fds)
+{
+	int err = accel ? lx_device_set_eventfds(accel->dev, fds) : 0;
+
+	return err ? refuse(lx_device_name(accel->dev), VMM_PATH_BPF, err) : 0;
+}
+
 int vmm_accel_attach(struct vmm_accel *accel, struct vmm *vm)
 {
 	int err;

@@ -47,6 +47,9 @@ int vmm_accel_open(const char *name, size_t state_size, const struct vmm_accel_o
 /* The mapped state, for the back end to publish into; NULL without accelerator. */
 void *vmm_accel_state(const struct vmm_accel *accel);
 
+/* lx_device_set_eventfds(). Return: what the library says, which is a mistake of the VMM's */
+int vmm_accel_set_eventfds(struct vmm_accel *accel, const struct lx_eventfds *fds);
+
 /**
  * vmm_accel_attach() - put the program on a machine's buses, the state published
  * Return: 0 (also when VMM_PATH_AUTO goes on without); what the library says
