@@ -48,6 +48,8 @@ static const struct bench_case cases[] = {
 	{ "doorbell.pio", "write", PIO, BENCH_DOORBELL_PIO, 4, &bench_doorbell, DOORBELLS, 1, 0,
 	  0 },
 	{ "doorbell.awake", "write", MMIO, BENCH_DOORBELL, 4, &bench_bell, PLAIN, 1, 0, 0 },
+	/* A thread that sleeps, and is woken each time. */
+	{ "doorbell.wake", "write", MMIO, BENCH_DOORBELL, 4, &bench_wake, DOORBELLS, 1, 0, 0 },
 	{ "queue.write", "write", MMIO, BENCH_WRITE32, 4, &bench_queue, QUEUES, 1, 0, 160 },
 	{ "queue.write.pio", "write", PIO, BENCH_OUT32, 4, &bench_queue, QUEUES, 1, 0, 160 },
 	{ "mirror.read", "read", MMIO, BENCH_READ32, 4, &bench_virtio, MIRRORS, 1, 1, 0 },
@@ -158,7 +160,7 @@ static const struct argp_option options[] = {
 	{ "accesses", OPT_ACCESSES, "N", 0, "how often each case is done (default: 10000)", 0 },
 	{ "case", OPT_CASE, "NAME", 0,
 	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write, doorbell, "
-	  "doorbell.pio, doorbell.awake, queue.write, queue.write.pio, mirror.read, "
+	  "doorbell.pio, doorbell.awake, doorbell.wake, queue.write, queue.write.pio, mirror.read, "
 	  "virtio.interrupt, uart.out, uart.out.poll or struct_ops.call; may be repeated (default: all)",
 	  0 },
 	{ "path", OPT_PATH, "NAME", 0,

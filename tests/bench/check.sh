@@ -82,6 +82,7 @@ check_case mmio.write 1.07 3880 5475 295
 check_service doorbell 6320 4080 ioeventfd 1.11
 check_service doorbell.pio 4000 1710 ioeventfd 1.28
 check_service doorbell.awake 5520 3935
+check_service doorbell.wake 12750 10900 ioeventfd 1.05
 check_service queue.write 5515 3950 coalesced 1.06
 check_service queue.write.pio 3195 1580 coalesced 1.14
 check_service mirror.read 6090 4240

@@ -33,7 +33,7 @@ struct machine {
  * @program:    its device program
  * @dir:        where that is below the build directory
  * @state_size: bytes of its state
- * @doorbell:   enum virtio_mmio_doorbell, of bench_doorbell and bench_bell
+ * @doorbell:   enum virtio_mmio_doorbell, of doorbells
  * @irqchip:    enum vmm_irqchip
  * @base:       where it lies, by enum lx_space
  * @len:        bytes there

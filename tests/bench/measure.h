@@ -85,7 +85,8 @@ extern const char *const bench_path_names[PATH_COUNT];
 
 /* The devices. */
 extern const struct bench_dev bench_pmtimer, bench_hpet, bench_write_dev, bench_nop;
-extern const struct bench_dev bench_doorbell, bench_bell, bench_queue, bench_virtio, bench_uart;
+extern const struct bench_dev bench_doorbell, bench_bell, bench_wake, bench_queue, bench_virtio,
+	bench_uart;
 
 /**
  * bench_calibrate() - find out what a tick is

@@ -3,10 +3,14 @@
  * The devices that use the kernel's services: doorbells, queued writes, mirror pages, a
  * UART; and what KVM has of that kind.
  *
- * Nobody waits for a doorbell's or the queue's eventfd, so that the guest's CPU is the only
- * one at work: an ioeventfd's, a program's and the VMM's signals are counted alike.
+ * But for bench_wake's nobody waits for a doorbell's or the queue's eventfd: an ioeventfd's, a
+ * program's and the VMM's signals are counted alike. The guest never halts, so that the CPU
+ * is never idle, who else may sleep.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -65,10 +69,21 @@ static int add_range(struct machine *m, struct vmm_dev dev)
  * Doorbells
  */
 
+/**
+ * struct doorbell - a queue's doorbell
+ * @consumer: of bench_wake: sleeps until it rings
+ * @started:  there is one
+ * @stop:     it is to end
+ * @signals:  that it has seen
+ */
 struct doorbell {
 	struct virtio_mmio_state *st;
 	void *own;
 	int fd;
+	pthread_t consumer;
+	bool started;
+	bool stop;
+	uint64_t signals;
 };
 
 /* What passes: the same model, the same eventfd. */
@@ -150,10 +165,82 @@ static int check_doorbell(struct machine *m, const struct bench_params *warm,
 			 bench_path_names[m->path], count, due);
 }
 
+static void *consume(void *arg)
+{
+	struct doorbell *d = arg;
+	eventfd_t count;
+
+	while (!eventfd_read(d->fd, &count)) {
+		if (__atomic_load_n(&d->stop, __ATOMIC_ACQUIRE))
+			break;
+		__atomic_fetch_add(&d->signals, count, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/* Of a higher priority than the vCPU, so that each signal wakes it before the next one. */
+static int start_consumer(struct doorbell *d)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	pthread_attr_t attr;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &param);
+	err = pthread_create(&d->consumer, &attr, consume, d);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return vmm_error(-err, "the doorbell's thread");
+	d->started = true;
+	return 0;
+}
+
+static int add_wake(struct machine *m)
+{
+	int err = add_doorbell(m);
+	struct doorbell *d = m->back;
+
+	if (err)
+		return err;
+	if (fcntl(d->fd, F_SETFL, 0))
+		return vmm_error(-errno, "eventfd");
+	return start_consumer(d);
+}
+
+/* That each doorbell was heard; on a machine of several CPUs the last one perhaps a bit later. */
+static int check_wake(struct machine *m, const struct bench_params *warm,
+		      const struct bench_params *p)
+{
+	const struct doorbell *d = m->back;
+	uint64_t due = warm->n + p->n, heard = 0;
+
+	for (int ms = 0; heard != due && ms < 1000; ms++) {
+		heard = __atomic_load_n(&d->signals, __ATOMIC_ACQUIRE);
+		if (heard != due)
+			usleep(1000);
+	}
+	if (heard == due)
+		return 0;
+	return vmm_error(-ERANGE, "%s on path %s: %lu doorbells heard, not %lu", m->what->name,
+			 bench_path_names[m->path], heard, due);
+}
+
+static void stop_consumer(struct doorbell *d)
+{
+	if (!d->started)
+		return;
+	__atomic_store_n(&d->stop, true, __ATOMIC_RELEASE);
+	eventfd_write(d->fd, 1);
+	pthread_join(d->consumer, NULL);
+}
+
 static void free_doorbell(struct machine *m)
 {
 	struct doorbell *d = m->back;
 
+	stop_consumer(d);
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->own);
@@ -500,6 +587,19 @@ static void free_uart(struct machine *m)
 
 const struct bench_dev bench_doorbell = DOORBELL_DEV(VIRTIO_MMIO_DOORBELL);
 const struct bench_dev bench_bell = DOORBELL_DEV(VIRTIO_MMIO_DOORBELL | VIRTIO_MMIO_DOORBELL_BELL);
+
+const struct bench_dev bench_wake = {
+	.program = "virtio_mmio",
+	.dir = "bpf",
+	.state_size = sizeof(struct virtio_mmio_state),
+	.doorbell = VIRTIO_MMIO_DOORBELL,
+	.base = { [LX_SPACE_MMIO] = VIRTIO_MMIO_BASE },
+	.len = VIRTIO_MMIO_PAGE,
+	.add = add_wake,
+	.attach = attach_doorbell,
+	.check = check_wake,
+	.free = free_doorbell,
+};
 
 const struct bench_dev bench_queue = {
 	.program = "bench_queue",
