@@ -20,9 +20,6 @@ LX_STATE_MAP(hpet_state, struct hpet_state);
 static __noinline int apply(struct lx_io *io, struct hpet_state *st, __u64 ns,
 			    const struct hpet_effect *eff)
 {
-	__u32 flags = st->hdr.clock == LX_CLOCK_KVM ? LX_TIMER_KVMCLOCK : 0;
-	__u64 epoch = st->hdr.epoch_ns;
-
 	for (__u32 i = 0; i < HPET_SLOTS; i++) {
 		if (eff->slots & 1U << i)
 			lx_signal(io, i);
@@ -31,7 +28,7 @@ static __noinline int apply(struct lx_io *io, struct hpet_state *st, __u64 ns,
 		if (!(eff->moved & 1U << n))
 			continue;
 		if (st->timers[n].timer.armed)
-			lx_timer_start(io, n, epoch + hpet_wake_ns(st, n, ns, eff), flags);
+			lx_wake_at(io, &st->hdr, n, hpet_wake_ns(st, n, ns, eff));
 		else
 			lx_timer_cancel(io, n);
 	}

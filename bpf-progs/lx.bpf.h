@@ -11,6 +11,7 @@
 #include <lightexit/kfuncs.bpf.h>
 #include <lightexit/ops.h>
 #include <lightexit/state.h>
+#include <lightexit/timer.h>
 
 /* A device's state: one element that user space maps and bpftool shows by name. */
 #define LX_STATE_MAP(_name, _type)                 \
@@ -41,6 +42,23 @@ static inline __u64 lx_clock_ns(struct lx_io *io, __u32 clock)
 static inline __s64 lx_device_ns(struct lx_io *io, const struct lx_state *st)
 {
 	return (__s64)(lx_clock_ns(io, st->clock) - st->epoch_ns);
+}
+
+/* Has the timer op called with @idx at a device time. The lock is held. */
+static inline void lx_wake_at(struct lx_io *io, const struct lx_state *st, __u32 idx, __u64 ns)
+{
+	lx_timer_start(io, idx, st->epoch_ns + ns,
+		       st->clock == LX_CLOCK_KVM ? LX_TIMER_KVMCLOCK : 0);
+}
+
+/* The kernel's timer @idx, as the state's @t is. The lock is held. */
+static inline void lx_wake_for(struct lx_io *io, const struct lx_state *st, __u32 idx,
+			       const struct lx_timer *t)
+{
+	if (t->armed)
+		lx_wake_at(io, st, idx, t->due_ns);
+	else
+		lx_timer_cancel(io, idx);
 }
 
 #endif /* LX_BPF_H */

@@ -66,11 +66,7 @@ int BPF_PROG(pit_io_timer, struct lx_io *io)
 	ns = lx_device_ns(io, &st->hdr);
 	if (ns >= 0 && pit_expire(st, ns))
 		lx_signal(io, PIT_SLOT_IRQ);
-	if (st->irq.armed)
-		lx_timer_start(io, PIT_TIMER_IRQ, st->hdr.epoch_ns + st->irq.due_ns,
-			       st->hdr.clock == LX_CLOCK_KVM ? LX_TIMER_KVMCLOCK : 0);
-	else
-		lx_timer_cancel(io, PIT_TIMER_IRQ);
+	lx_wake_for(io, &st->hdr, PIT_TIMER_IRQ, &st->irq);
 	lx_leave(&st->hdr);
 	return LX_HANDLED;
 }

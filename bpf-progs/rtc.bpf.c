@@ -16,16 +16,6 @@
 
 LX_STATE_MAP(rtc_state, struct rtc_state);
 
-/* The kernel's timer, as the state's. The lock is held. */
-static void set_timer(struct lx_io *io, const struct rtc_state *st)
-{
-	if (st->irq.armed)
-		lx_timer_start(io, RTC_TIMER_IRQ, st->hdr.epoch_ns + st->irq.due_ns,
-			       st->hdr.clock == LX_CLOCK_KVM ? LX_TIMER_KVMCLOCK : 0);
-	else
-		lx_timer_cancel(io, RTC_TIMER_IRQ);
-}
-
 SEC("struct_ops/rtc_io_read")
 int BPF_PROG(rtc_io_read, struct lx_io *io)
 {
@@ -41,7 +31,7 @@ int BPF_PROG(rtc_io_read, struct lx_io *io)
 	if (ns >= 0)
 		verdict = rtc_read(st, ns, io->addr, io->len, &val, &rose);
 	if (verdict == LX_HANDLED && st->index == RTC_C)
-		set_timer(io, st);
+		lx_wake_for(io, &st->hdr, RTC_TIMER_IRQ, &st->irq);
 	lx_leave(&st->hdr);
 	if (rose)
 		lx_signal(io, RTC_SLOT_IRQ);
@@ -76,7 +66,7 @@ int BPF_PROG(rtc_io_timer, struct lx_io *io)
 	ns = lx_device_ns(io, &st->hdr);
 	if (ns >= 0 && rtc_expire(st, ns))
 		lx_signal(io, RTC_SLOT_IRQ);
-	set_timer(io, st);
+	lx_wake_for(io, &st->hdr, RTC_TIMER_IRQ, &st->irq);
 	lx_leave(&st->hdr);
 	return LX_HANDLED;
 }

@@ -19,12 +19,10 @@ LX_STATE_MAP(uart_state, struct uart16550_state);
 
 static void start_timers(struct lx_io *io, struct uart16550_state *st, __u32 which)
 {
-	__u32 flags = st->hdr.clock == LX_CLOCK_KVM ? LX_TIMER_KVMCLOCK : 0;
-
 	st->running |= which;
 	for (__u32 i = 0; i < 2; i++) {
 		if (which & 1U << i)
-			lx_timer_start(io, i, st->hdr.epoch_ns + st->timer[i].due_ns, flags);
+			lx_wake_at(io, &st->hdr, i, st->timer[i].due_ns);
 	}
 }
 
