@@ -300,6 +300,23 @@ static void periodic(struct rig *rig, unsigned int rs)
 	get(rig, RTC_C);
 }
 
+static void alarm_12h(struct rig *rig)
+{
+	struct context *x = rig->ctx;
+
+	/* 1:59:58 PM; the alarm is for 2 AM. */
+	put(rig, RTC_B, 0x20);
+	set_time(rig, 13, 59, 58, 2024, 3, 1);
+	put(rig, RTC_SECONDS_ALARM, 0);
+	put(rig, RTC_MINUTES_ALARM, 0);
+	put(rig, RTC_HOURS_ALARM, 2);
+	get(rig, RTC_C);
+	x->alarm_12h = true;
+	pass(rig, 3 * SECOND);
+	get(rig, RTC_C);
+	x->alarm_12h = false;
+}
+
 /* Every minute at 10 s, and every hour at 13:10; then one that QEMU misses. */
 static void alarms(struct rig *rig)
 {
@@ -373,17 +390,7 @@ static void directed(struct rig *rig, unsigned int n)
 	}
 	put(rig, 0x37, 0x12);
 	get(rig, 0x37);
-	/* 1:59:58 PM; the alarm is for 2 AM. */
-	put(rig, RTC_B, 0x20);
-	set_time(rig, 13, 59, 58, 2024, 3, 1);
-	put(rig, RTC_SECONDS_ALARM, 0);
-	put(rig, RTC_MINUTES_ALARM, 0);
-	put(rig, RTC_HOURS_ALARM, 2);
-	get(rig, RTC_C);
-	x->alarm_12h = true;
-	pass(rig, 3 * SECOND);
-	get(rig, RTC_C);
-	x->alarm_12h = false;
+	alarm_12h(rig);
 	alarms(rig);
 	put(rig, RTC_B, 0x02);
 	x->phase = true;
