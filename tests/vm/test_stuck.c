@@ -301,6 +301,7 @@ Test(stuck, one_publication_per_bus)
 	int step = -1, refs = vmt_module_refs();
 
 	vmt_attach(life.dev, vms.vm);
+	vmt_wait_module_refs(refs + 2); /* its own publication is over */
 	get_stuck(&step);
 	check_publications(1, 0);
 	check_publications(8, 0);
