@@ -3,27 +3,16 @@
  * PCI configuration space as a guest sees it, from the VMM, from the program, and from
  * both in turns, while the guest writes to it: PCI 3.0, 3.2.2.3.2.
  */
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "pciconf.h"
-#include "vmscript.h"
+#include "turns.h"
 
-#define MIN_HANDLED 1000U
 #define ADDRESS 0xcf8U
 #define DATA 0xcfcU
 #define SEED 0x706369ULL
 
-enum path {
-	BY_VMM,
-	BY_PROGRAM,
-	IN_TURNS
-};
-
 static struct lx_device *dev;
 static struct vmm_pciconf *pci;
 static struct vmm_pciconf_function want[2]; /* functions 0 and 1 of device 3 */
-static uint64_t handled;
 
 static void teardown(void)
 {
@@ -46,6 +35,7 @@ static void setup(void)
 	vms_setup();
 	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 	dev = vmt_load(vmt_bpf_dir(), "pciconf");
+	turns_init(dev, NULL);
 	cr_assert_eq(vmm_pciconf_new(vms.vm, lx_device_state(dev, NULL), &pci), 0);
 	for (unsigned int f = 0; f < 2; f++) {
 		for (unsigned int i = 0; i < 64; i++) {
@@ -57,39 +47,6 @@ static void setup(void)
 }
 
 TestSuite(pciconf, .init = setup, .fini = teardown, .timeout = 240);
-
-static void detach(void)
-{
-	handled += vmt_stats(dev).regions[0].handled;
-	cr_assert_eq(lx_device_detach(dev), 0);
-}
-
-/* Runs the script; attached and detached at random moments meanwhile, if so asked. */
-static void run(enum path path)
-{
-	bool on = path == IN_TURNS && rand() % 2;
-
-	if (path != IN_TURNS) {
-		vms_run();
-		return;
-	}
-	if (on)
-		vmt_attach(dev, vms.vm);
-	vms_load();
-	cr_assert_eq(vmm_start(vms.vm), 0);
-	while (!__atomic_load_n(&vms.vm->vcpus[0].exited, __ATOMIC_ACQUIRE)) {
-		usleep((useconds_t)rand() % 5000);
-		if (on)
-			detach();
-		else
-			vmt_attach(dev, vms.vm);
-		on = !on;
-	}
-	cr_assert_eq(vmm_join(vms.vm, VMS_TIMEOUT_MS), 0);
-	vms_clear();
-	if (on)
-		detach();
-}
 
 /* @len bytes at @off of a word; a write changes the writable bits of them. */
 static uint32_t part(uint32_t word, unsigned int off, uint32_t len)
@@ -115,8 +72,9 @@ static void check(enum path path)
 	unsigned int round = 0;
 
 	if (path == BY_PROGRAM)
-		vmt_attach(dev, vms.vm);
-	for (; round < 25 || (path == IN_TURNS && handled < MIN_HANDLED && round < 2000); round++) {
+		turns_attach();
+	for (; round < 25 || (path == IN_TURNS && !turns_enough(path, round * OPS) && round < 2000);
+	     round++) {
 		for (unsigned int i = 0; i < OPS; i++) {
 			unsigned int fn = next(&seed) % 3, word = next(&seed) % 64;
 			uint32_t len = 1U << next(&seed) % 3, off = next(&seed) % (5 - len);
@@ -134,17 +92,16 @@ static void check(enum path path)
 			if (!bus && fn < 2)
 				write_part(&want[fn], word, off, len, part(val, 0, len));
 		}
-		run(path);
+		turns_run(path);
 		for (unsigned int i = 0; i < OPS; i++)
 			cr_assert(!ops[i] || ops[i]->data == expect[i],
 				  "round %u, access %u: %#lx, not %#x", round, i, ops[i]->data,
 				  expect[i]);
 	}
 	if (path == BY_PROGRAM)
-		detach();
-	if (path != BY_VMM)
-		cr_expect(handled >= MIN_HANDLED && handled >= round * OPS / 5,
-			  "%lu handled in %u rounds", handled, round);
+		turns_detach();
+	cr_expect(turns_enough(path, round * OPS), "%lu handled in %u rounds", turns.handled,
+		  round);
 }
 
 Test(pciconf, of_the_vmm)

@@ -12,9 +12,8 @@
 
 #include "irqfd.h"
 #include "rtc.h"
-#include "vmscript.h"
+#include "turns.h"
 
-#define MIN_HANDLED 1000U
 #define INDEX 0x70U
 #define DATA 0x71U
 #define IRQ8_PIN 8U
@@ -23,18 +22,11 @@
 /* 2024-02-28 23:59:58 UTC */
 #define START 1709164798ULL
 
-enum path {
-	BY_VMM,
-	BY_PROGRAM,
-	IN_TURNS
-};
-
 static struct lx_device *dev;
 static struct vmm_loop *loop;
 static struct vmm_rtc *rtc;
 static struct rtc_state *st;
 static int irq, kick, handover;
-static uint64_t handled;
 
 static void teardown(void)
 {
@@ -46,6 +38,11 @@ static void teardown(void)
 	close(kick);
 	close(handover);
 	vmt_set_param("budget_us", "1000");
+}
+
+static void attached(void)
+{
+	vmm_rtc_attached(rtc);
 }
 
 static void setup_chip(enum vmm_irqchip irqchip)
@@ -63,6 +60,7 @@ static void setup_chip(enum vmm_irqchip irqchip)
 	handover = eventfd(0, EFD_NONBLOCK);
 	cr_assert(irq > 0 && kick > 0 && handover > 0);
 	dev = vmt_load(vmt_bpf_dir(), "rtc");
+	turns_init(dev, attached);
 	st = lx_device_state(dev, NULL);
 	fds.slots[RTC_SLOT_IRQ] = irq;
 	fds.kick_fd = kick;
@@ -82,45 +80,6 @@ static void setup(void)
 }
 
 TestSuite(rtc, .init = setup, .fini = teardown, .timeout = 240);
-
-static void attach(void)
-{
-	vmt_attach(dev, vms.vm);
-	vmm_rtc_attached(rtc);
-}
-
-static void detach(void)
-{
-	handled += vmt_stats(dev).regions[0].handled;
-	cr_assert_eq(lx_device_detach(dev), 0);
-}
-
-/* Runs the script; attached and detached at random moments meanwhile, if so asked. */
-static void run(enum path path)
-{
-	bool on = path == IN_TURNS && rand() % 2;
-
-	if (path != IN_TURNS) {
-		vms_run();
-		return;
-	}
-	if (on)
-		attach();
-	vms_load();
-	cr_assert_eq(vmm_start(vms.vm), 0);
-	while (!__atomic_load_n(&vms.vm->vcpus[0].exited, __ATOMIC_ACQUIRE)) {
-		usleep((useconds_t)rand() % 5000);
-		if (on)
-			detach();
-		else
-			attach();
-		on = !on;
-	}
-	cr_assert_eq(vmm_join(vms.vm, VMS_TIMEOUT_MS), 0);
-	vms_clear();
-	if (on)
-		detach();
-}
 
 static const struct script_op *get(unsigned int index)
 {
@@ -159,9 +118,10 @@ static void check_bytes(enum path path)
 	vms_run();
 	want[0xc] = 0;
 	if (path == BY_PROGRAM)
-		attach();
+		turns_attach();
 	for (unsigned int round = 0;
-	     round < 40 || (path == IN_TURNS && handled < MIN_HANDLED && round < 2000); round++) {
+	     round < 40 || (path == IN_TURNS && !turns_enough(path, round * 60) && round < 2000);
+	     round++) {
 		uint8_t expect[60];
 
 		for (unsigned int i = 0; i < 60; i++) {
@@ -176,16 +136,16 @@ static void check_bytes(enum path path)
 				put(index, want[index]);
 			}
 		}
-		run(path);
+		turns_run(path);
 		for (unsigned int i = 0; i < 60; i++)
 			cr_assert(!ops[i] || ops[i]->data == expect[i],
 				  "round %u, access %u: %#lx, not %#x", round, i, ops[i]->data,
 				  expect[i]);
 	}
 	if (path == BY_PROGRAM)
-		detach();
-	if (path != BY_VMM)
-		cr_expect_geq(handled, MIN_HANDLED, "%lu handled", handled);
+		turns_detach();
+	cr_expect(path == BY_VMM || turns.handled >= TURNS_MIN_HANDLED, "%lu handled",
+		  turns.handled);
 }
 
 Test(rtc, bytes_of_the_vmm)
@@ -216,9 +176,10 @@ static void check_time(enum path path)
 	uint64_t before, after, got, same = 0;
 
 	if (path == BY_PROGRAM)
-		attach();
+		turns_attach();
 	for (unsigned int round = 0;
-	     round < 60 || (path == IN_TURNS && handled < MIN_HANDLED && round < 600); round++) {
+	     round < 60 || (path == IN_TURNS && !turns_enough(path, round * 14) && round < 600);
+	     round++) {
 		struct tm tm = { 0 };
 
 		before = (vmm_clock_ns(vms.vm, LX_CLOCK_MONOTONIC) - st->hdr.epoch_ns) / 1000000000;
@@ -226,7 +187,7 @@ static void check_time(enum path path)
 			for (unsigned int j = 0; j < 7; j++)
 				op[i][j] = get(index[j]);
 		}
-		run(path);
+		turns_run(path);
 		after = (vmm_clock_ns(vms.vm, LX_CLOCK_MONOTONIC) - st->hdr.epoch_ns) / 1000000000;
 		if (op[0][0]->data != op[1][0]->data)
 			continue;
@@ -243,11 +204,11 @@ static void check_time(enum path path)
 		usleep(50000);
 	}
 	if (path == BY_PROGRAM)
-		detach();
+		turns_detach();
 	cr_expect_gt(same, 20);
 	cr_expect_gt(after, 2, "no date changed");
-	if (path != BY_VMM)
-		cr_expect_geq(handled, MIN_HANDLED, "%lu handled", handled);
+	cr_expect(path == BY_VMM || turns.handled >= TURNS_MIN_HANDLED, "%lu handled",
+		  turns.handled);
 }
 
 Test(rtc, time_of_the_vmm)
@@ -311,7 +272,7 @@ static void check_irqs(unsigned int a, unsigned int b, unsigned int n, uint64_t 
 {
 	uint64_t exits, before, after;
 
-	attach();
+	turns_attach();
 	start_irqs(a, b, n);
 	while (irqs() < 1)
 		usleep(1000);
@@ -352,7 +313,7 @@ Test(rtc_irq, handover)
 
 	start_irqs(0x20 | 11, 0x42, n);
 	while (irqs() < n) {
-		attach();
+		turns_attach();
 		usleep((useconds_t)rand() % 90000);
 		lx_device_detach(dev);
 		usleep((useconds_t)rand() % 90000);
