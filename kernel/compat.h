@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lightexit: what differs between the kernels that it builds for, 6.12 to 7.2. */
+/* lightexit: what differs between the kernels that it builds for, 6.12 to 7.3. */
 #ifndef LX_COMPAT_H
 #define LX_COMPAT_H
 
