@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// EXPECT: pointer type STRUCT lx_io must point to scalar, or struct with scalar
+/* lx_guest_write() for a struct lx_io of the program's own */
+#include "verify.bpf.h"
+
+READ_OP
+{
+	struct lx_io fake = {}, *arg = &fake;
+	__u64 value = 0;
+
+#ifdef OK
+	arg = io;
+#endif
+	return lx_guest_write(arg, 0, &value, sizeof(value)) ? LX_PASS : LX_HANDLED;
+}
+
+READER;
