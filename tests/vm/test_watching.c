@@ -5,34 +5,19 @@
  * `lightexit list` and `stats` agree with both.
  */
 #include <bpf/bpf.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bpf/vt_probe.h"
 #include "hpet.h"
+#include "tracing.h"
 #include "vmscript.h"
 
-#define TRACE "/sys/kernel/tracing/instances/lightexit_test"
-
 static struct lx_device *dev;
-
-static void trace_write(const char *file, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACE "/%s", file);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-	cr_assert_geq(fd, 0, "%s: %m", path);
-	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text), "%s: %m", path);
-	close(fd);
-}
 
 static void setup(void)
 {
@@ -45,18 +30,11 @@ static void teardown(void)
 	vms_teardown();
 	lx_device_close(dev);
 	dev = NULL;
-	rmdir(TRACE);
+	trace_end();
 	vmt_set_param("budget_us", "1000");
 }
 
 TestSuite(watching, .init = setup, .fini = teardown, .timeout = 120);
-
-static void trace_start(void)
-{
-	cr_assert_eq(mkdir(TRACE, 0700), 0, TRACE ": %m");
-	trace_write("buffer_size_kb", "4096");
-	trace_write("events/lightexit/enable", "1");
-}
 
 /* One lx_access line of the trace, as trace.h prints it. */
 struct line {
