@@ -398,7 +398,10 @@ Test(handover, end_of_the_vm)
 	cr_expect_eq(once.st->by_vmm, 1);
 }
 
-/* Processes with timers armed, for the tests below: what they do until they are killed. */
+/*
+ * Processes with timers armed, for the tests below: what they do until they are killed.
+ * access[1] is for guests of them that have a second vCPU.
+ */
 static void arm_all(void)
 {
 	struct vt_svc_state *st = svc.st;
@@ -409,6 +412,9 @@ static void arm_all(void)
 	svc_call(&st->kick, VT_START, 0, 200000, LX_TIMER_PERIODIC);
 	svc_call(&st->timer, VT_SIGNAL, 0, 0, 0);
 	svc_call(&st->timer, VT_START, 2, MS / 2, LX_TIMER_REL);
+	svc_call(&st->access[1], VT_GUEST_READ, 0, VMM_PARAMS_GPA, 8);
+	svc_call(&st->access[1], VT_GUEST_WRITE, 0, VMM_PARAMS_GPA + 8, 8);
+	svc_call(&st->access[1], VT_SIGNAL, 0, 0, 0);
 }
 
 /* Attaches, over and over, to the VM that it was born with. */
@@ -424,12 +430,27 @@ static void loader(void)
 	}
 }
 
+/* Until the program has run for both vCPUs once more. Asserts nothing. */
+static bool is_running(void)
+{
+	uint64_t end = svc_ns() + SVC_TIMEOUT_MS * MS;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		const uint64_t *runs = (const uint64_t *)&svc.st->access[i].runs;
+		uint64_t before = __atomic_load_n(runs, __ATOMIC_ACQUIRE);
+
+		while (__atomic_load_n(runs, __ATOMIC_ACQUIRE) == before && svc_ns() < end)
+			usleep(500);
+	}
+	return svc_ns() < end;
+}
+
 static void vmm(int pids)
 {
 	pid_t pid;
 
-	svc_machine(1, VMM_IRQCHIP_NONE);
-	svc_add_slot();
+	svc_machine(2, VMM_IRQCHIP_KERNEL);
+	svc_irqfd(svc_add_slot(), 21, -1);
 	svc.ops.kick_fd = svc_eventfd();
 	svc.ops.handover_fd = svc_eventfd();
 	pid = fork();
@@ -439,8 +460,9 @@ static void vmm(int pids)
 		_exit(1);
 	/* No assertion from here on: a message of Criterion's that is cut short ends its runner. */
 	vms_add(0, SCRIPT_OUT, 4, VMS_PORT, 0, ~0ULL);
+	vms_add(1, SCRIPT_OUT, 4, VMS_PORT + 4, 1, ~0ULL);
 	vms_load();
-	if (vmm_start(vms.vm) || write(pids, &pid, sizeof(pid)) != sizeof(pid))
+	if (vmm_start(vms.vm) || !is_running() || write(pids, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(1);
 	for (;;) {
 		eventfd_write(svc.ops.kick_fd, 1);
@@ -493,8 +515,11 @@ static void kill_setup(void)
 
 TestSuite(killed, .init = kill_setup, .fini = svc_teardown, .timeout = 900);
 
-/* SIGKILL of VMM and of loader at random points with timers armed: nothing is left. */
-Test(killed, with_timers_armed)
+/*
+ * SIGKILL of VMM and of loader at random points with timers armed, an irqfd signalled and
+ * guest memory read and written: nothing is left.
+ */
+Test(killed, with_services_in_use)
 {
 	unsigned long n = vmt_scale(200);
 
@@ -505,6 +530,10 @@ Test(killed, with_timers_armed)
 			vmt_wait_module_refs(svc.refs);
 	}
 	cr_expect_gt(svc.st->n_runs, 0, "no timer fired");
+	cr_expect_gt(svc.st->access[1].runs, n, "%llu accesses of memory", svc.st->access[1].runs);
+	for (unsigned int i = 0; i < svc.st->access[1].n; i++)
+		cr_expect_eq(svc.st->access[1].calls[i].ret, 0, "call %u: %lld", i,
+			     svc.st->access[1].calls[i].ret);
 }
 
 /* Tests of the module's end; the device is attached past the library. */
