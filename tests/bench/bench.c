@@ -54,6 +54,7 @@ static const struct bench_case cases[] = {
 	{ "queue.write.pio", "write", PIO, BENCH_OUT32, 4, &bench_queue, QUEUES, 1, 0, 160 },
 	{ "mirror.read", "read", MMIO, BENCH_READ32, 4, &bench_virtio, MIRRORS, 1, 1, 0 },
 	{ "virtio.interrupt", "both", MMIO, BENCH_INTERRUPT, 4, &bench_virtio, MIRRORS, 2, 1, 0 },
+	{ "virtio.request", "both", MMIO, BENCH_REQUEST, 4, &bench_requests, MIRRORS, 3, 1, 50 },
 	{ "uart.out", "both", PIO, BENCH_UART_FIFO, 1, &bench_uart, PLAIN, 1.0625, 0, 100 },
 	{ "uart.out.poll", "both", PIO, BENCH_UART_EACH, 1, &bench_uart, PLAIN, 2, 0, 100 },
 	/* A program that does nothing, and C that does nothing. */
@@ -161,7 +162,7 @@ static const struct argp_option options[] = {
 	{ "case", OPT_CASE, "NAME", 0,
 	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write, doorbell, "
 	  "doorbell.pio, doorbell.awake, doorbell.wake, queue.write, queue.write.pio, mirror.read, "
-	  "virtio.interrupt, uart.out, uart.out.poll or struct_ops.call; may be repeated (default: all)",
+	  "virtio.interrupt, virtio.request, uart.out, uart.out.poll or struct_ops.call; may be repeated (default: all)",
 	  0 },
 	{ "path", OPT_PATH, "NAME", 0,
 	  "vmm, kernel-c, ioeventfd, coalesced, bpf, mirror, none or declined; may be repeated "

@@ -87,15 +87,19 @@ check_service queue.write 5515 3950 coalesced 1.06
 check_service queue.write.pio 3195 1580 coalesced 1.14
 check_service mirror.read 6090 4240
 check_service virtio.interrupt 11800 8425
+check_service virtio.request 55500 49900
 check_service uart.out 3640 1845
 check_service uart.out.poll 6850 3370
 at_most "mirror.read: mirror" "$(cost mirror.read mirror)" 10
+at_most "virtio.request: mirror" "$(cost virtio.request mirror)" 45700
 at_most "virtio.interrupt: mirror" "$(cost virtio.interrupt mirror)" 5350
 check_exits doorbell bpf 0
 check_exits queue.write bpf 0.005
 check_exits mirror.read mirror 0 0.002
 check_exits virtio.interrupt vmm 2
 check_exits virtio.interrupt mirror 0 1.005
+check_exits virtio.request vmm 3
+check_exits virtio.request mirror 0.01 5.1
 check_exits uart.out vmm 1.0625
 check_exits uart.out bpf 0.005
 check_exits uart.out.poll bpf 0.005

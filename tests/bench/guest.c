@@ -5,8 +5,16 @@
  */
 #include <linux/serial_reg.h>
 
-#include "guest.h"
+#include "vblk.h"
 #include "params.h"
+
+#define VIRTIO_PIN 5U
+#define VIRTIO_VECTOR 0x40U
+
+static struct vblk disk;
+static uint8_t rings[VBLK_MEMORY] __attribute__((aligned(4096)));
+static uint8_t sector[VBLK_SECTOR];
+static uint32_t counts[IRQ_VECTORS];
 
 #define LOOP(_access)                                    \
 	do {                                             \
@@ -29,6 +37,33 @@ static void wait_for_thre(uint16_t port)
 			wait_for_thre(port);      \
 		outb(port + UART_TX, (uint8_t)n); \
 	})
+
+/* A sector, from submission to the end of the interrupt. */
+static uint8_t request(uint64_t n)
+{
+	unsigned int slot =
+		vblk_submit(&disk, VIRTIO_BLK_T_IN, n % BENCH_SECTORS, sector, sizeof(sector));
+
+	vblk_kick(&disk);
+	return vblk_wait(&disk, slot);
+}
+
+static uint64_t requests(const struct bench_params *p)
+{
+	uint8_t status = 0;
+
+	irq_init(counts);
+	if (!vblk_init(&disk, p->addr, rings, true))
+		return ~0ULL;
+	vblk_interrupts(&disk, VIRTIO_PIN, VIRTIO_VECTOR);
+	irq_enable();
+	outb(BENCH_MARK_PORT, 0);
+	for (uint64_t n = p->n; n; n--)
+		status |= request(n);
+	outb(BENCH_MARK_PORT, 0);
+	irq_disable();
+	return status;
+}
 
 /* Registers, so that the loops hold nothing but their access. */
 static uint64_t run(struct bench_params *p)
@@ -70,6 +105,9 @@ static uint64_t run(struct bench_params *p)
 		break;
 	case BENCH_UART_FIFO:
 		SEND(n % 16 == 0);
+		break;
+	case BENCH_REQUEST:
+		val = requests(p);
 		break;
 	default:
 		LOOP((void)0);

@@ -3,9 +3,38 @@
 #ifndef BENCH_MACHINE_H
 #define BENCH_MACHINE_H
 
+#include <pthread.h>
+
 #include "accel.h"
 #include "measure.h"
 #include "vmm.h"
+
+/**
+ * struct bench_spinner - a thread that runs when nobody else does, so that the CPU is not idle
+ * @stop: it is to end
+ */
+struct bench_spinner {
+	pthread_t thread;
+	bool started;
+	bool stop;
+};
+
+/**
+ * struct tally - what has been counted so far
+ * @heavy:   the device's heavy exits
+ * @exits:   all exits
+ * @handled: by the program; @passed: by it
+ * @cpu_ns:  time of the CPU that this process had
+ * @work_ns: CLOCK_MONOTONIC, less what the spinner had
+ */
+struct tally {
+	uint64_t heavy;
+	uint64_t exits;
+	uint64_t handled;
+	uint64_t passed;
+	uint64_t cpu_ns;
+	uint64_t work_ns;
+};
 
 /**
  * struct machine - the machine and the one device that is measured
@@ -14,6 +43,8 @@
  * @back:   its back end's
  * @index:  of the back end, for vmm_dev_count(). Writer: bench_dev.add()
  * @addr:   that the guest uses. Writer: bench_dev.add()
+ * @mark:   taken at the guest's writes to BENCH_MARK_PORT; @marks: their number. Writer:
+ *          the vCPU's thread
  */
 struct machine {
 	const struct bench_case *what;
@@ -25,6 +56,9 @@ struct machine {
 	void *back;
 	unsigned int index;
 	uint64_t addr;
+	struct bench_spinner spinner;
+	struct tally mark[2];
+	unsigned int marks;
 };
 
 /**
@@ -35,6 +69,7 @@ struct machine {
  * @state_size: bytes of its state
  * @doorbell:   enum virtio_mmio_doorbell, of doorbells
  * @irqchip:    enum vmm_irqchip
+ * @sleeps:     the guest halts, and marks where its work begins and ends
  * @base:       where it lies, by enum lx_space
  * @len:        bytes there
  * @add:        puts the back end on the machine
@@ -55,6 +90,7 @@ struct bench_dev {
 	size_t state_size;
 	uint32_t doorbell;
 	enum vmm_irqchip irqchip;
+	bool sleeps;
 	uint64_t base[2];
 	uint64_t len;
 	int (*add)(struct machine *m);
@@ -69,6 +105,11 @@ struct bench_dev {
 /* Runs the guest's loop; what it left is returned. */
 int machine_run(struct machine *m, uint32_t access, uint64_t addr, uint64_t n,
 		struct bench_params *out);
+
+/* bench_spinner_ns(): time of the CPU that it had; 0 if it was not started. */
+int bench_spinner_start(struct bench_spinner *s);
+uint64_t bench_spinner_ns(const struct bench_spinner *s);
+void bench_spinner_end(struct bench_spinner *s);
 
 /* KVM's own count of a vCPU's exits, light ones too. */
 int bench_exits(const struct vmm_vcpu *vcpu, uint64_t *out);

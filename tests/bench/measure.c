@@ -90,32 +90,6 @@ static int attach(struct machine *m, double *ms)
 	return err || !m->dev->attached ? err : m->dev->attached(m);
 }
 
-static int machine_create(struct machine *m, const char *build, double *attach_ms)
-{
-	struct vmm_opts opts = { .vcpus = 1 };
-	int err;
-
-	m->dev = is_bare(m) ? &bench_nop : m->what->dev;
-	m->region = (struct lx_region){ .addr = m->dev->base[m->what->space],
-					.len = m->dev->len,
-					.space = m->what->space };
-	opts.irqchip = m->dev->irqchip;
-	err = vmm_create(&opts, &m->vm);
-	if (!err)
-		err = open_program(m, build);
-	if (!err)
-		err = m->dev->add(m);
-	return err ? err : attach(m, attach_ms);
-}
-
-static void machine_destroy(struct machine *m)
-{
-	vmm_destroy(m->vm);
-	if (m->back && m->dev->free)
-		m->dev->free(m);
-	vmm_accel_close(m->accel);
-}
-
 static int run(struct vmm *vm, uint32_t access, uint64_t addr, uint64_t n, struct bench_params *out)
 {
 	struct bench_params *p = vmm_params(vm);
@@ -173,26 +147,11 @@ int bench_calibrate(struct bench_unit *unit)
 	return err;
 }
 
-/**
- * struct tally - what has been counted so far
- * @heavy:   the device's heavy exits
- * @exits:   all exits
- * @handled: by the program; @passed: by it
- * @cpu_ns:  time of the CPU that this process had
- */
-struct tally {
-	uint64_t heavy;
-	uint64_t exits;
-	uint64_t handled;
-	uint64_t passed;
-	uint64_t cpu_ns;
-};
-
-static uint64_t cpu_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
@@ -209,8 +168,60 @@ static int count(const struct machine *m, struct tally *t)
 	}
 	t->handled = stats.regions[0].handled;
 	t->passed = stats.regions[0].passed;
-	t->cpu_ns = cpu_ns();
+	t->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	t->work_ns = clock_ns(CLOCK_MONOTONIC) - bench_spinner_ns(&m->spinner);
 	return err;
+}
+
+static void mark(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len, uint64_t val)
+{
+	struct machine *m = opaque;
+
+	if (m->marks < 2 && !count(m, &m->mark[m->marks]))
+		m->marks++;
+}
+
+static int add_marks(struct machine *m)
+{
+	const struct vmm_dev dev = {
+		.name = "marks",
+		.space = LX_SPACE_PIO,
+		.base = BENCH_MARK_PORT,
+		.len = 1,
+		.write = mark,
+		.opaque = m,
+	};
+	int index = m->dev->sleeps ? vmm_add_dev(m->vm, &dev) : 0;
+
+	return index < 0 ? index : 0;
+}
+
+static int machine_create(struct machine *m, const char *build, double *attach_ms)
+{
+	struct vmm_opts opts = { .vcpus = 1 };
+	int err;
+
+	m->dev = is_bare(m) ? &bench_nop : m->what->dev;
+	m->region = (struct lx_region){ .addr = m->dev->base[m->what->space],
+					.len = m->dev->len,
+					.space = m->what->space };
+	opts.irqchip = m->dev->irqchip;
+	err = vmm_create(&opts, &m->vm);
+	if (!err)
+		err = open_program(m, build);
+	if (!err)
+		err = m->dev->add(m);
+	if (!err)
+		err = add_marks(m);
+	return err ? err : attach(m, attach_ms);
+}
+
+static void machine_destroy(struct machine *m)
+{
+	vmm_destroy(m->vm);
+	if (m->back && m->dev->free)
+		m->dev->free(m);
+	vmm_accel_close(m->accel);
 }
 
 /* Accesses of the device that trap. */
@@ -223,6 +234,12 @@ static uint64_t traps(const struct machine *m, uint64_t rounds)
 	return (uint64_t)llround(each * (double)rounds);
 }
 
+/* Whether @n is @due; where threads meet, notifications may have been saved, one of a round. */
+static bool is_near(const struct machine *m, uint64_t n, uint64_t due)
+{
+	return n <= due && n >= due - (m->dev->sleeps ? due / 3 : 0);
+}
+
 /* That those answered who should have, and that a program was asked and did. */
 static int check_path(const struct machine *m, uint64_t rounds, const struct tally *t)
 {
@@ -230,10 +247,10 @@ static int check_path(const struct machine *m, uint64_t rounds, const struct tal
 	const uint64_t n = traps(m, rounds), posted = m->what->posted;
 	uint64_t handled = m->accel ? n - t->heavy : 0, passed = m->accel ? t->heavy : 0;
 
-	if (heavy ? t->heavy != n : t->heavy > (posted ? n / posted + 1 : 0))
+	if (heavy ? !is_near(m, t->heavy, n) : t->heavy > (posted ? n / posted + 1 : 0))
 		return vmm_error(-ERANGE, "%s on path %s: %lu heavy exits of %lu accesses",
 				 m->what->name, bench_path_names[m->path], t->heavy, n);
-	if (t->handled != handled || t->passed != passed)
+	if (!is_near(m, t->handled, handled) || t->passed != passed)
 		return vmm_error(-ERANGE,
 				 "%s on path %s: the program handled %lu and passed %lu, "
 				 "not %lu and %lu",
@@ -259,25 +276,43 @@ static int prepare(struct machine *m)
 	return m->dev->prepare ? m->dev->prepare(m) : 0;
 }
 
+static struct tally difference(const struct tally *from, const struct tally *to)
+{
+	return (struct tally){
+		.heavy = to->heavy - from->heavy,
+		.exits = to->exits - from->exits,
+		.handled = to->handled - from->handled,
+		.passed = to->passed - from->passed,
+		.cpu_ns = to->cpu_ns - from->cpu_ns,
+		.work_ns = to->work_ns - from->work_ns,
+	};
+}
+
 static int measure_run(struct machine *m, uint64_t rounds, struct tally *t, struct bench_params *p)
 {
-	struct tally before = { 0 };
+	struct tally from = { 0 }, to = { 0 };
 	int err = prepare(m);
 
 	if (!err)
-		err = count(m, &before);
+		err = count(m, &from);
+	m->marks = 0;
 	if (!err)
 		err = machine_run(m, m->what->access, m->addr, rounds, p);
 	if (!err)
-		err = count(m, t);
-	*t = (struct tally){
-		.heavy = t->heavy - before.heavy,
-		.exits = t->exits - before.exits,
-		.handled = t->handled - before.handled,
-		.passed = t->passed - before.passed,
-		.cpu_ns = t->cpu_ns - before.cpu_ns,
-	};
+		err = count(m, &to);
+	if (!err && m->dev->sleeps && m->marks != 2)
+		err = vmm_error(-ENODATA, "%s: %u marks", m->what->name, m->marks);
+	*t = m->dev->sleeps ? difference(&m->mark[0], &m->mark[1]) : difference(&from, &to);
 	return err;
+}
+
+/* The work between the marks, if everybody sleeps now and then; else by the guest's clock. */
+static double cost(const struct machine *m, const struct bench_unit *unit, const struct tally *t,
+		   uint64_t ticks)
+{
+	if (m->dev->sleeps)
+		return (double)t->work_ns;
+	return (double)(int64_t)ticks * unit->per_tick;
 }
 
 static int measure(struct machine *m, const struct bench_unit *unit, struct bench_row *row)
@@ -291,17 +326,20 @@ static int measure(struct machine *m, const struct bench_unit *unit, struct benc
 		err = prepare(m);
 	if (!err)
 		err = machine_run(m, m->what->access, m->addr, BENCH_WARM_UP, &warm);
+	if (!err && m->dev->sleeps && unit->instructions)
+		err = bench_spinner_start(&m->spinner);
 	if (!err)
 		err = measure_run(m, row->rounds, &t, &p);
+	bench_spinner_end(&m->spinner);
 	if (!err)
 		err = check_path(m, row->rounds, &t);
-	if (!err && unit->instructions)
+	if (!err && unit->instructions && !m->dev->sleeps)
 		err = check_busy(m, &t, &p);
 	if (err)
 		return err;
 	row->heavy_exits = t.heavy;
 	row->exits = t.exits;
-	row->cost = (double)(int64_t)(p.ticks - empty.ticks) * unit->per_tick / (double)row->rounds;
+	row->cost = cost(m, unit, &t, p.ticks - empty.ticks) / (double)row->rounds;
 	return m->dev->check ? m->dev->check(m, &warm, &p) : 0;
 }
 

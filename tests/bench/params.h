@@ -18,7 +18,12 @@ enum bench_access {
 	BENCH_INTERRUPT, /* virtio: InterruptStatus, and what it read into InterruptACK */
 	BENCH_UART_EACH, /* a byte out, when LSR says so */
 	BENCH_UART_FIFO, /* the same, but LSR is read before each 16 bytes */
+	BENCH_REQUEST,	 /* virtio: a sector is read; the guest halts until it is interrupted */
 };
+
+/* A write here: before the first time round, and after the last one. Of BENCH_REQUEST alone. */
+#define BENCH_MARK_PORT 0xf0U
+#define BENCH_SECTORS 64U
 
 /**
  * struct bench_params - one run of the loop

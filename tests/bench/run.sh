@@ -11,7 +11,7 @@ mkdir -p "$out"
 
 measure() {
 	rm -f "$out/$1.json"
-	lab/run --icount --timeout 600 -- tests/bench/guest-run.sh --output "$out/$1.json"
+	lab/run --icount --timeout 1200 -- tests/bench/guest-run.sh --output "$out/$1.json"
 }
 
 echo "bench: run 1 of 2: the machine boots, then about a minute"
