@@ -231,7 +231,7 @@ Test(mirror, comes_and_goes_under_load)
 
 	create();
 	start_load();
-	for (unsigned long i = vmt_scale(2000); i; i--) {
+	for (unsigned long i = vmt_scale(1000); i; i--) {
 		wait_above(&st->reads, reads, "reads");
 		mirror();
 		reads = load(&st->reads);
