@@ -6,119 +6,47 @@
  * timer armed for what cannot interrupt.
  */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "hpet.h"
 #include "hpet_guest.h"
-#include "vmscript.h"
+#include "hpetvm.h"
 
 VMM_GUEST(hpet);
 
-#define BASE 0xfed00000UL
 #define TICK_NS 10U
 #define MS_TICKS 100000U
-#define MIN_HANDLED 1000U
 
-/* 2.3.8 */
-#define LEVEL 0x2U
-#define ENB 0x4U
-#define PERIODIC 0x8U
-#define VAL_SET 0x40U
-#define MODE32 0x100U
-#define ROUTE(_input) ((uint32_t)(_input) << 9)
+TestSuite(hpet, .init = hpetvm_setup, .fini = hpetvm_teardown, .timeout = 240);
 
-enum path {
-	BY_VMM,
-	BY_PROGRAM,
-	BY_BOTH /* the program comes and goes */
-};
-
-static struct lx_device *dev;
-static struct vmm_hpet *hpet;
-static struct vmm_loop *loop;
-static struct hpet_state *st;
-static struct hpet_state own; /* where there is no program */
-
-static void setup(void)
+/* The second vCPU reads until the program has handled enough. */
+static void release_if(struct hpet_guest_params *p, uint64_t handled)
 {
-	vmt_init();
-	vmt_set_param("budget_us", VMS_BUDGET_MAX);
-}
-
-static void teardown(void)
-{
-	if (hpet)
-		vmm_hpet_disconnect(hpet);
-	vmm_loop_free(loop);
-	vms_teardown();
-	vmm_hpet_free(hpet);
-	lx_device_close(dev);
-	hpet = NULL;
-	loop = NULL;
-	dev = NULL;
-	vmt_set_param("budget_us", "1000");
-}
-
-TestSuite(hpet, .init = setup, .fini = teardown, .timeout = 240);
-
-static void set_eventfds(void)
-{
-	struct lx_eventfds e = { .sz = sizeof(e), .n = HPET_SLOTS };
-
-	vmm_hpet_eventfds(hpet, e.slots, &e.handover_fd, &e.kick_fd);
-	cr_assert_eq(lx_device_set_eventfds(dev, &e), 0, "%s", vmt_log());
-}
-
-static void attach(void)
-{
-	cr_assert_eq(vmm_hpet_hand_out(hpet), 0);
-	vmt_attach(dev, vms.vm);
-}
-
-/* A machine with an HPET that interrupts; the program is loaded unless the path is the VMM's. */
-static void make(enum path path, unsigned int vcpus, enum lx_clock clock, uint32_t legacy_gsi)
-{
-	struct vmm_hpet_irqs irqs = { .legacy_gsi = { legacy_gsi, 8 } };
-
-	vms_create(&(struct vmm_opts){ .vcpus = vcpus, .irqchip = VMM_IRQCHIP_KERNEL });
-	cr_assert_eq(vmm_loop_new(&loop), 0);
-	if (path != BY_VMM) {
-		dev = vmt_load(vmt_bpf_dir(), "hpet");
-		st = lx_device_state(dev, NULL);
-	} else {
-		memset(&own, 0, sizeof(own));
-		lx_state_init(&own.hdr, sizeof(own));
-		st = &own;
-	}
-	cr_assert_eq(vmm_hpet_new(vms.vm, BASE, clock, st, &hpet), 0);
-	irqs.loop = loop;
-	cr_assert_eq(vmm_hpet_connect(hpet, &irqs), 0);
-	if (dev)
-		set_eventfds();
-	if (path == BY_PROGRAM)
-		attach();
-}
-
-static uint64_t handled(void)
-{
-	return vmt_stats(dev).regions[0].handled;
+	if (handled >= MIN_HANDLED && handled >= hpetvm_exited() / 4)
+		__atomic_store_n(&p->hold, 0, __ATOMIC_RELEASE);
 }
 
 /* Attaches and detaches until the guest is done; returns what the program handled. */
-static uint64_t come_and_go(const struct hpet_guest_params *p)
+static uint64_t come_and_go(struct hpet_guest_params *p)
 {
 	uint64_t sum = 0;
 
 	while (!__atomic_load_n(&p->done, __ATOMIC_ACQUIRE)) {
 		usleep((useconds_t)(1 + rand() % 10000));
-		attach();
+		hpetvm_attach();
 		usleep((useconds_t)(1 + rand() % 40000));
-		sum += handled();
-		cr_assert_eq(lx_device_detach(dev), 0);
+		sum += hpetvm_detach();
+		release_if(p, sum);
 	}
 	return sum;
+}
+
+/* The same with the program there all the time. */
+static void wait_done(struct hpet_guest_params *p)
+{
+	while (!__atomic_load_n(&p->done, __ATOMIC_ACQUIRE)) {
+		usleep(10000);
+		release_if(p, hpetvm_handled());
+	}
 }
 
 /* Runs the HPET guest; @p as it is to begin. Returns what the program handled. */
@@ -130,39 +58,44 @@ static uint64_t run_guest(enum path path, const struct hpet_guest_params *begin)
 	*p = *begin;
 	p->base = BASE;
 	p->vcpus = vms.vm->n_vcpus;
+	p->hold = path != BY_VMM && p->vcpus > 1;
 	cr_assert_eq(vmm_load(vms.vm, VMM_GUEST_ARGS(hpet)), 0);
 	cr_assert_eq(vmm_start(vms.vm), 0);
 	if (path == BY_BOTH)
 		sum = come_and_go(p);
+	else if (p->hold)
+		wait_done(p);
 	cr_assert_eq(vmm_join(vms.vm, VMS_TIMEOUT_MS), 0, "%u interrupts of %lu",
 		     p->irqs[HPET_GUEST_VECTOR], p->want);
-	return path == BY_PROGRAM ? handled() : sum;
+	return path == BY_PROGRAM ? hpetvm_handled() : sum;
 }
 
-/*
- * The timer's matches so far, by the state's clock and the specification; when all of them
- * that interrupt have been delivered. Up to 10 s of them may be late, and come at twice
- * their rate.
- */
-static uint64_t matches(const struct hpet_guest_params *p)
-{
-	const struct lx_timer *t = &st->timers[p->timer].timer;
-	uint64_t now = 0, n = 0;
-	bool late = true;
+/* docs/devices.md: what is later than this is not made up for. */
+#define LATE_MAX_NS 10000000000ULL
 
-	for (int i = 0; i < 30000 && late; i++) {
-		usleep(1000);
-		lx_lock(&st->hdr);
-		now = vmm_clock_ns(vms.vm, st->hdr.clock) - st->hdr.epoch_ns - st->base_ns;
-		late = t->armed && t->due_ns <= now + st->base_ns;
-		n = now / TICK_NS / p->ticks;
-		if (!late && (p->config & (PERIODIC | LEVEL)) == PERIODIC)
-			cr_expect_eq(t->fired, n, "the timer fired %u times in %lu ns, not %lu",
-				     t->fired, now, n);
-		lx_unlock(&st->hdr);
-	}
-	cr_expect(!late, "interrupts stay late");
-	return n;
+/*
+ * An edge-triggered periodic timer: of the matches so far, by the state's clock and the
+ * specification, all have interrupted or are about to, one by one. On a machine that is too
+ * slow for the period some are always late.
+ */
+static void expect_matches(const struct hpet_guest_params *p)
+{
+	struct hpet_state *st = hpetvm.st;
+	const struct lx_timer *t = &st->timers[p->timer].timer;
+	uint64_t now, n, next;
+
+	if ((p->config & (PERIODIC | LEVEL)) != PERIODIC)
+		return;
+	lx_lock(&st->hdr);
+	now = vmm_clock_ns(vms.vm, st->hdr.clock) - st->hdr.epoch_ns - st->base_ns;
+	n = now / TICK_NS / p->ticks;
+	next = (t->due_ns - st->base_ns) / TICK_NS;
+	cr_expect(t->armed, "the timer has stopped");
+	cr_expect_leq(t->fired, n, "the timer fired %u times in %lu ns, not %lu", t->fired, now, n);
+	if (now < LATE_MAX_NS)
+		cr_expect_eq((t->fired + 1) * p->ticks, next, "%u times, next at tick %lu",
+			     t->fired, next);
+	lx_unlock(&st->hdr);
 }
 
 /*
@@ -171,13 +104,14 @@ static uint64_t matches(const struct hpet_guest_params *p)
  */
 static void expect_sound(const struct hpet_guest_params *p)
 {
-	uint64_t irqs = p->irqs[HPET_GUEST_VECTOR];
+	uint64_t irqs = p->irqs[HPET_GUEST_VECTOR] + p->irqs[HPET_GUEST_OTHER];
 	uint32_t fired;
 
-	matches(p);
-	fired = st->timers[p->timer].timer.fired;
+	expect_matches(p);
+	fired = hpetvm.st->timers[p->timer].timer.fired;
 	cr_expect_geq(p->taken, p->want);
-	cr_expect_eq(irqs, p->taken + p->unasked);
+	cr_expect_eq(irqs, p->taken + p->unasked + p->astray);
+	cr_expect_eq(p->astray, 0, "%lu interrupts came by the wrong pin", p->astray);
 	if (p->config & PERIODIC)
 		cr_expect_leq(p->taken, fired, "%lu interrupts for %u matches", irqs, fired);
 	else
@@ -195,16 +129,16 @@ static void check(enum path path, const struct hpet_guest_params *begin, unsigne
 	const struct hpet_guest_params *p;
 	uint64_t n, vmm;
 
-	make(path, vcpus, clock, 2);
+	hpetvm_make(path, vcpus, clock);
 	n = run_guest(path, begin);
 	p = vmm_params(vms.vm);
 	expect_sound(p);
-	vmm = vmm_dev_count(vms.vm, vmm_hpet_index(hpet)).accesses;
+	vmm = hpetvm_exited();
 	if (path != BY_BOTH)
 		cr_expect_eq(p->unasked, 0, "%lu interrupts without a status bit", p->unasked);
 	if (path != BY_VMM)
 		cr_expect(n >= MIN_HANDLED && n >= vmm / 4, "%lu handled, %lu not", n, vmm);
-	if (path == BY_PROGRAM && vcpus == 1)
+	if (path == BY_PROGRAM && vcpus == 1 && !p->toggle && !p->general)
 		cr_expect_leq(vmm, 4, "%lu heavy exits for %lu interrupts", vmm, p->taken);
 }
 
@@ -271,3 +205,98 @@ static void periodic_level_32_bits(enum path path)
 }
 
 ALL_PATHS(periodic_level_32_bits)
+
+/* 1,000 Hz: the readers that a mix of paths needs leave one vCPU as it is with one path. */
+static void periodic_1khz(enum path path)
+{
+	const struct hpet_guest_params p = params(0, PERIODIC, MS_TICKS, vmt_scale(10000) + 5);
+
+	check(path, &p, path == BY_BOTH ? 2 : 1, LX_CLOCK_MONOTONIC);
+}
+
+ALL_PATHS(periodic_1khz)
+
+/* 2.4.7: half a second before the lower half of the counter wraps. */
+#define BEFORE_WRAP ((1ULL << 32) - 500 * MS_TICKS)
+
+static void check_wrap(enum path path, struct hpet_guest_params p)
+{
+	p.start = BEFORE_WRAP;
+	check(path, &p, 2, LX_CLOCK_MONOTONIC);
+	p = *(struct hpet_guest_params *)vmm_params(vms.vm);
+	cr_assert_geq(p.end, 1ULL << 32, "the run ended before the counter wrapped, at %#lx",
+		      p.end);
+}
+
+static void one_shot_32_bits_wraps(enum path path)
+{
+	check_wrap(path, params(2, MODE32, 10 * MS_TICKS, vmt_scale(1500)));
+}
+
+ALL_PATHS(one_shot_32_bits_wraps)
+
+static void periodic_32_bits_wraps(enum path path)
+{
+	check_wrap(path, params(0, PERIODIC | MODE32, 10 * MS_TICKS, vmt_scale(1500)));
+}
+
+ALL_PATHS(periodic_32_bits_wraps)
+
+/* 2.4.2.1: the IO-APIC's inputs for timers 0 and 1 of LegacyReplacement; the rest is 2.4.2.2. */
+#define LEGACY 2U
+static const uint32_t legacy_pins[] = { 2, 8 };
+
+/* The timer's own route is of no account. */
+static void legacy_on(enum path path)
+{
+	for (uint32_t n = 0; n < 2; n++) {
+		struct hpet_guest_params p =
+			params(n, n ? 0 : PERIODIC, 5 * MS_TICKS, vmt_scale(500));
+
+		p.general = LEGACY;
+		p.pin = legacy_pins[n];
+		p.other = 21;
+		check(path, &p, 2, LX_CLOCK_MONOTONIC);
+		cr_expect(hpetvm.legacy, "the 8254 and the RTC were not told");
+		hpetvm_teardown();
+		hpetvm_setup();
+	}
+}
+
+ALL_PATHS(legacy_on)
+
+/* Timer 2's interrupts go where its own route says, all the same; and so do those of others. */
+static void legacy_off(enum path path)
+{
+	for (uint32_t n = 0; n < 3; n++) {
+		struct hpet_guest_params p =
+			params(n, n ? 0 : PERIODIC, 5 * MS_TICKS, vmt_scale(500));
+
+		p.general = n == 2 ? LEGACY : 0;
+		p.other = legacy_pins[n % 2];
+		check(path, &p, 2, LX_CLOCK_MONOTONIC);
+		cr_expect_eq(hpetvm.legacy, n == 2);
+		hpetvm_teardown();
+		hpetvm_setup();
+	}
+}
+
+ALL_PATHS(legacy_off)
+
+/* Each change of the routing is the VMM's; what comes after it comes by the other pin. */
+static void legacy_on_and_off(enum path path)
+{
+	for (uint32_t n = 0; n < 2; n++) {
+		struct hpet_guest_params p = params(n, 0, 2 * MS_TICKS, vmt_scale(1000));
+
+		p.other = legacy_pins[n];
+		p.toggle = true;
+		check(path, &p, 2, LX_CLOCK_MONOTONIC);
+		p = *(struct hpet_guest_params *)vmm_params(vms.vm);
+		cr_expect_eq(p.irqs[HPET_GUEST_OTHER], p.want / 2);
+		hpetvm_teardown();
+		hpetvm_setup();
+	}
+}
+
+ALL_PATHS(legacy_on_and_off)
