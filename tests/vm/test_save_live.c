@@ -181,7 +181,7 @@ Test(save_live, while_vcpus_run)
 	cr_expect_geq(n, 100);
 }
 
-/* The same program once more, on the same state. Verified once: that takes a minute on a debug kernel. */
+/* The same program, on the same state. Verified once: a debug kernel takes a minute for it. */
 static struct lx_device *load_again(void)
 {
 	struct lx_open_opts opts = {
