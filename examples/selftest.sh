@@ -48,7 +48,7 @@ falls_back() {
 	"$B/examples/hpet" --path auto --reads 100 2>&1 >/dev/null | grep -q module
 }
 check "hpet --path auto takes the programs" answered
-rmmod lightexit || exit 2
+tests/rmmod.sh || exit 2
 check "hpet --path auto falls back without the module" falls_back
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

@@ -44,6 +44,6 @@ check() {
 	fi
 }
 check "every kfunc and inline helper is called by a program that loads" called
-[ -z "$loaded" ] || check "the module unloads" rmmod lightexit
+[ -z "$loaded" ] || check "the module unloads" tests/rmmod.sh
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
