@@ -33,7 +33,7 @@ run_suite() {
 
 vm_timeout() {
 	local seconds=1200
-	[ "$1" != debug ] || seconds=3600
+	[ "$1" != debug ] || seconds=9000
 	echo $((seconds * ${LX_SCALE:-1}))
 }
 
