@@ -14,7 +14,20 @@ json "two vCPUs: each register read 4,000 times, each a heavy exit, none backwar
 		.ns_per_access > 0 and .min_step >= 0 and .max_step >= 1)'
 expect "one register, kvmclock" 0 --path vmm --register pmtimer --clock kvm --reads 100 --json
 json "one register: one row" 'length == 1 and .[0].register == "pmtimer"'
+expect "timers" 0 --path vmm --timer all --interrupts 200 --json
+# A one-shot: counter, comparator, counter; a level-triggered one: status, twice. And the set-up.
+json "timers: two or three heavy exits for each interrupt" '
+	[.[].timer] == ["one-shot", "periodic"] and
+	all(.[]; .path == "vmm" and .interrupts >= 200 and .heavy_exits == .accesses) and
+	.[0].accesses >= 600 and .[1].accesses >= 400'
+expect "a timer, kvmclock, table" 0 --path vmm --timer periodic --clock kvm --interrupts 10
+check "a timer: a header and a row" test "$(wc -l <"$dir/out")" -eq 2
 if has_module; then
+	expect "timers, bpf" 0 --path bpf --timer all --interrupts 600 --json
+	# An access that finds the timer's op in the lock passes.
+	json "timers, bpf: heavy exits to set it up, and hardly one for an interrupt" '
+		all(.[]; .path == "bpf" and .interrupts >= 600 and .answered >= 1000 and
+			.answered + .heavy_exits == .accesses and .heavy_exits <= 10 + .interrupts / 20)'
 	expect "bpf" 0 --path bpf --vcpus 2 --reads 1000 --json
 	json "bpf: the programs answer every read" '
 		length == 3 and all(.[]; .backward_steps == 0 and .answered >= 2000)'
@@ -24,6 +37,9 @@ expect "too many vCPUs" 2 --vcpus 65
 expect "a read has no step" 2 --reads 1
 expect "not a number" 2 --reads 10x
 expect "unknown register" 2 --register pit
+expect "unknown timer" 2 --timer watchdog
+expect "no interrupts" 2 --interrupts 0
+expect "too often" 2 --period 100
 expect "unknown clock" 2 --clock tsc
 check_usage hpet --register hpet --reads 100
 finish

@@ -11,10 +11,16 @@
 #include "hpet.h"
 #include "params.h"
 #include "pmtimer.h"
+#include "timer.h"
 #include "vmm.h"
 
 #define READS_DEFAULT 100000
 #define READS_MAX 1000000000UL
+#define INTERRUPTS_DEFAULT 1000
+/* Microseconds: what timers of the kernel do, and less than the counter's lower half. */
+#define PERIOD_DEFAULT 1000
+#define PERIOD_MIN 200
+#define PERIOD_MAX 10000000
 
 VMM_GUEST(hpet);
 
@@ -23,6 +29,9 @@ enum {
 	OPT_READS = 'n',
 	OPT_REGISTER = 'r',
 	OPT_CLOCK = 't',
+	OPT_TIMER = 'i',
+	OPT_INTERRUPTS = 'm',
+	OPT_PERIOD = 'u',
 };
 
 struct config {
@@ -32,6 +41,8 @@ struct config {
 	bool hpet;
 	bool pmtimer;
 	enum lx_clock clock;
+	bool timer;
+	struct timer_config timers;
 };
 
 /* One device of the machine: its back end's index and its accelerator. */
@@ -64,6 +75,7 @@ static const char *const reg_names[REG_COUNT] = { "hpet.counter", "hpet.counter3
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	static const char *const clocks[] = { "monotonic", "kvm", NULL };
+	static const char *const timers[] = { "one-shot", "periodic", "all", NULL };
 	static const char *const registers[] = { "hpet", "pmtimer", "all", NULL };
 	struct config *c = state->input;
 	int i;
@@ -86,6 +98,18 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case OPT_CLOCK:
 		c->clock = (enum lx_clock)example_word(arg, clocks, state, "clock");
 		return 0;
+	case OPT_TIMER:
+		i = example_word(arg, timers, state, "timer");
+		c->timer = true;
+		c->timers.kinds[TIMER_ONE_SHOT] = i != TIMER_PERIODIC;
+		c->timers.kinds[TIMER_PERIODIC] = i != TIMER_ONE_SHOT;
+		return 0;
+	case OPT_INTERRUPTS:
+		c->timers.interrupts = example_number(arg, 1, READS_MAX, state, "interrupts");
+		return 0;
+	case OPT_PERIOD:
+		c->timers.period_us = example_number(arg, PERIOD_MIN, PERIOD_MAX, state, "period");
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -97,6 +121,10 @@ static const struct argp_option options[] = {
 	{ "register", OPT_REGISTER, "hpet|pmtimer|all", 0, "what is read (default: all)", 0 },
 	{ "clock", OPT_CLOCK, "monotonic|kvm", 0,
 	  "what the counters count by: CLOCK_MONOTONIC (default) or the VM's kvmclock", 0 },
+	{ "timer", OPT_TIMER, "one-shot|periodic|all", 0,
+	  "do not read: have the HPET's comparators interrupt the guest", 0 },
+	{ "interrupts", OPT_INTERRUPTS, "N", 0, "of each timer (default: 1000)", 0 },
+	{ "period", OPT_PERIOD, "US", 0, "microseconds between two of them (default: 1000)", 0 },
 	{ 0 },
 };
 
@@ -105,7 +133,8 @@ static const struct argp argp = {
 	.parser = parse_opt,
 	.children = example_argp,
 	.doc = "Runs a guest that reads the HPET's main counter and the ACPI PM timer, and prints "
-	       "what each read cost.\vExit status: 0; 1: failed, or a counter took a backward "
+	       "what each read cost; with --timer, has the HPET interrupt it, and prints what "
+	       "each interrupt cost.\vExit status: 0; 1: failed, or a counter took a backward "
 	       "step; 2: usage.",
 };
 
@@ -285,12 +314,16 @@ static int report(const struct config *c, const struct row *rows, unsigned int n
 
 static int run_demo(void *config)
 {
-	const struct config *c = config;
+	struct config *c = config;
 	struct row rows[REG_COUNT];
 	struct demo demo = { 0 };
 	unsigned int n = 0;
 	int err;
 
+	c->timers.common = &c->common;
+	c->timers.clock = c->clock;
+	if (c->timer)
+		return timer_run(&c->timers);
 	err = demo_create(&demo, c);
 	for (enum hpet_reg reg = 0; !err && reg < REG_COUNT; reg++) {
 		if (reg == REG_PMTIMER ? c->pmtimer : c->hpet)
@@ -311,6 +344,7 @@ int main(int argc, char **argv)
 		.hpet = true,
 		.pmtimer = true,
 		.clock = LX_CLOCK_MONOTONIC,
+		.timers = { .interrupts = INTERRUPTS_DEFAULT, .period_us = PERIOD_DEFAULT },
 	};
 
 	return example_main(argc, argv, &argp, &config, run_demo);

@@ -10,6 +10,13 @@ enum hpet_reg {
 	REG_HPET32,	/* main counter, low 4 bytes */
 	REG_PMTIMER,
 	REG_COUNT,
+	REG_TIMER = REG_COUNT, /* none: interrupts, by struct timer_params */
+};
+
+enum hpet_timer {
+	TIMER_ONE_SHOT = 0, /* set anew for each interrupt, edge-triggered, as by Linux */
+	TIMER_PERIODIC,	    /* level-triggered: its status is read, and cleared */
+	TIMER_COUNT,
 };
 
 /* What a vCPU saw. Steps are between two reads that follow each other, in ticks. */
@@ -41,6 +48,31 @@ struct hpet_params {
 	uint16_t pad;
 	uint32_t gate;
 	struct reg_result results[];
+};
+
+#define TIMER_INPUT 20U
+#define TIMER_VECTOR 0x50U
+
+/**
+ * struct timer_params - one run of a timer
+ * @reg:        REG_TIMER, where struct hpet_params has it. Writer: host
+ * @kind:       enum hpet_timer. Writer: host
+ * @hpet:       guest-physical address. Writer: host
+ * @ticks:      from an interrupt to the next. Writer: host
+ * @interrupts: that end the run. Writer: host
+ * @taken:      so far. Writer: guest
+ * @accesses:   to the HPET. Writer: guest
+ * @counts:     irq.h's. Writer: guest
+ */
+struct timer_params {
+	uint32_t reg;
+	uint32_t kind;
+	uint64_t hpet;
+	uint64_t ticks;
+	uint64_t interrupts;
+	uint64_t taken;
+	uint64_t accesses;
+	uint32_t counts[256];
 };
 
 #endif /* HPET_PARAMS_H */
