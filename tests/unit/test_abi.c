@@ -10,6 +10,7 @@
 
 #include <lightexit/bell.h>
 #include <lightexit/dev/hpet.h>
+#include <lightexit/dev/ide.h>
 #include <lightexit/dev/pciconf.h>
 #include <lightexit/dev/pit.h>
 #include <lightexit/dev/pmtimer.h>
@@ -201,6 +202,18 @@ Test(abi, rtc_state)
 	FIELD(struct rtc_state, index, 104, 4);
 	FIELD(struct rtc_state, ram, 120, 512);
 	VALUE(sizeof(struct rtc_state), 632);
+}
+
+Test(abi, ide_state)
+{
+	FIELD(struct ide_state, hdr, 0, 64);
+	FIELD(struct ide_state, sectors, 64, 8);
+	FIELD(struct ide_state, file, 80, 48);
+	FIELD(struct ide_state, device, 128, 4);
+	FIELD(struct ide_state, phase, 160, 4);
+	FIELD(struct ide_state, mode, 192, 4);
+	FIELD(struct ide_state, buf, 208, 65536);
+	VALUE(sizeof(struct ide_state), 65744);
 }
 
 Test(abi, pciconf_state)
