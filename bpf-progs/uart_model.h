@@ -157,13 +157,22 @@ static inline __u32 uart_timers(const struct uart16550_state *st)
 	       (st->timer[UART_TIMER_EDGE].armed ? 1U << UART_TIMER_EDGE : 0);
 }
 
-/* 8.11: each character that comes or is read starts the four character times anew. */
+/*
+ * 8.11: each character that comes or is read starts the four character times anew. Where they
+ * are shorter than before (8.1, 8.3), a kernel timer may be set for later.
+ */
 static inline void uart_rx_touched(struct uart16550_state *st, __u64 now)
 {
-	if (uart_has_fifo(st) && st->rx_count)
-		lx_timer_arm(&st->timer[UART_TIMER_RX], now + uart_timeout_ns(st));
-	else
-		lx_timer_disarm(&st->timer[UART_TIMER_RX]);
+	struct lx_timer *t = &st->timer[UART_TIMER_RX];
+	__u64 due = now + uart_timeout_ns(st);
+
+	if (!uart_has_fifo(st) || !st->rx_count) {
+		lx_timer_disarm(t);
+		return;
+	}
+	if (due < t->due_ns)
+		st->running &= ~(1U << UART_TIMER_RX);
+	lx_timer_arm(t, due);
 }
 
 /**
@@ -360,9 +369,13 @@ static inline int uart_write_thr(struct uart16550_state *st, __u64 now, const st
 	return LX_HANDLED;
 }
 
-/* 8.4, bit 5: the transmitter being empty, its interrupt comes when it is enabled. */
-static inline void uart_write_ier(struct uart16550_state *st, __u32 val)
+/*
+ * 8.4, bit 5: the transmitter being empty, its interrupt comes when it is enabled. A time-out
+ * that nobody waited for has come before that.
+ */
+static inline void uart_write_ier(struct uart16550_state *st, __u64 now, __u32 val)
 {
+	uart_see_timeout(st, now);
 	if ((val ^ st->ier) & UART_IER_THRI)
 		st->thre = !!(val & UART_IER_THRI);
 	st->ier = val & (UART_IER_RDI | UART_IER_THRI | UART_IER_RLSI | UART_IER_MSI);
@@ -421,7 +434,7 @@ static inline int uart_write(struct uart16550_state *st, __u64 now, const struct
 		if (dlab)
 			st->divisor = (st->divisor & 0xff) | val << 8;
 		else
-			uart_write_ier(st, val);
+			uart_write_ier(st, now, val);
 		break;
 	case UART_FCR:
 		uart_write_fcr(st, val);
