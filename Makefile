@@ -21,7 +21,7 @@ help:
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
 	@echo '  make check-debug    the VM tests under KASAN, lockdep and kmemleak (builds that kernel once)'
 	@echo '  make soak           the VM tests with ten times the repetitions'
-	@echo '  make fuzz           device models against QEMU'"'"'s, on other random traces each time'
+	@echo '  make fuzz           device models against QEMU'"'"'s, programs against VMMs; other traces each time'
 	@echo '  make lint           style, licences, shell scripts, man pages, sparse'
 	@echo
 	@echo 'On a host with KVM, for its running kernel:'
@@ -64,6 +64,7 @@ lab-user: bpf loader examples
 	$(Q)$(MAKE) -C tests/bench all
 	$(Q)$(MAKE) -C tests/unit all
 	$(Q)$(MAKE) -C tests/oracle all
+	$(Q)$(MAKE) -C tests/lockstep all
 
 # Host side: what the lab needs, then everything built inside it.
 lab-setup:
@@ -95,6 +96,7 @@ soak: lab
 
 fuzz: lab
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check LX_SCALE=20 SEED=
+	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep check STEPS=20000000 SEED=0
 
 bench:
 	$(Q)$(if $(HOST),$(MAKE) -C tests/bench host,$(MAKE) lab && tests/bench/run.sh)

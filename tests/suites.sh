@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # suites.sh SUITE...: runs test suites on the host's side, each in the lab, and ends with one
 # line "N passed, N failed, N skipped" over all of them. Everything is built before (make lab).
-#   check         lab unit oracle lint examples new verify bench vm-stable
+#   check         lab unit oracle lockstep lint examples new verify bench vm-stable
 #   check-quick   unit lint verify, and the VM tests of refusals
 #   vm-KERNEL     tests/vm on that kernel: stable, newest, rt, debug
 # A suite that ends without such a line of its own has failed. Logs: build/check/SUITE.log.
@@ -18,6 +18,7 @@ run_suite() {
 	unit) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/unit check ;;
 	oracle) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check \
 		LX_SCALE="${LX_SCALE:-1}" ;;
+	lockstep) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep check ;;
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new ;;
@@ -63,7 +64,7 @@ count() {
 suites=()
 for s; do
 	case $s in
-	check) suites+=(unit oracle lint lab examples new verify bench vm-stable) ;;
+	check) suites+=(unit oracle lockstep lint lab examples new verify bench vm-stable) ;;
 	check-quick) suites+=(unit lint verify vm-quick) ;;
 	*) suites+=("$s") ;;
 	esac
