@@ -268,7 +268,7 @@ static inline void ide_set_file(struct ide_state *st, __u32 reg, __u32 val)
 		st->device = val | IDE_DEVICE_ONES;
 		return;
 	}
-	reg = (reg - IDE_FEATURES) % IDE_LBA_HIGH + IDE_FEATURES;
+	reg %= IDE_COMMAND_LEN;
 	st->file[reg][1] = st->file[reg][0];
 	st->file[reg][0] = val;
 }
@@ -410,7 +410,7 @@ static inline __u32 ide_read_file(struct ide_state *st, __u32 reg)
 		return st->device;
 	if (reg == IDE_ERROR && !hob)
 		return st->error;
-	return st->file[(reg - IDE_FEATURES) % IDE_LBA_HIGH + IDE_FEATURES][hob];
+	return st->file[reg % IDE_COMMAND_LEN][hob];
 }
 
 static inline int ide_read_bm(const struct ide_state *st, __u64 off, __u32 len, __u64 *val)

@@ -208,12 +208,12 @@ Test(abi, ide_state)
 {
 	FIELD(struct ide_state, hdr, 0, 64);
 	FIELD(struct ide_state, sectors, 64, 8);
-	FIELD(struct ide_state, file, 80, 48);
-	FIELD(struct ide_state, device, 128, 4);
-	FIELD(struct ide_state, phase, 160, 4);
-	FIELD(struct ide_state, mode, 192, 4);
-	FIELD(struct ide_state, buf, 208, 65536);
-	VALUE(sizeof(struct ide_state), 65744);
+	FIELD(struct ide_state, file, 80, 64);
+	FIELD(struct ide_state, device, 144, 4);
+	FIELD(struct ide_state, phase, 176, 4);
+	FIELD(struct ide_state, mode, 208, 4);
+	FIELD(struct ide_state, buf, 224, 65536);
+	VALUE(sizeof(struct ide_state), 65760);
 }
 
 Test(abi, pciconf_state)

@@ -92,7 +92,7 @@ enum ide_phase {
  * @hdr:     see state.h
  * @sectors: of the disk; 0: it was removed. Writer: the VMM
  * @start:   first sector of what is in @buf, of IDE_PIO_OUT
- * @file:    registers IDE_FEATURES to IDE_LBA_HIGH, by their offset: what was most
+ * @file:    registers IDE_FEATURES to IDE_LBA_HIGH, by their offset (of 8): what was most
  *           recently written, and the content before that (6.20)
  * @device:  Device
  * @error:   Error
@@ -119,7 +119,7 @@ struct ide_state {
 	struct lx_state hdr;
 	__u64 sectors;
 	__u64 start;
-	__u32 file[IDE_LBA_HIGH + 1][2];
+	__u32 file[IDE_COMMAND_LEN][2];
 	__u32 device;
 	__u32 error;
 	__u32 status;
