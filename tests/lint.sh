@@ -80,12 +80,14 @@ ignore_trace=PARENTHESIS_ALIGNMENT
 #   CAMELCASE: PRIu64, Criterion's Test(), Elf64_Ehdr.
 #   SPLIT_STRING: help texts are wrapped for 80 columns; nobody greps a log for them.
 #   COMPLEX_MACRO: VMM_GUEST() declares the two symbols of a guest's binary.
+#   MACRO_WITH_FLOW_CONTROL: a macro that defines a function has its return.
 #   STRCPY, ENOSYS: libc has no strscpy(), and returns ENOSYS for what a kernel lacks.
 #   EMBEDDED_FUNCTION_NAME: a message names the public function that was called.
 #   AVOID_EXTERNS, SPACING: kfuncs are declared as `extern u64 f(void) __ksym`, which it
 #   takes for a needless extern and for a cast; clang-format sees to spaces.
 ignore_user=BIT_MACRO,ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_KERNEL_TYPES,VOLATILE,CAMELCASE
 ignore_user=$ignore_user,SPLIT_STRING,UNSPECIFIED_INT,AVOID_EXTERNS,SPACING,EMBEDDED_FUNCTION_NAME,STRCPY,ENOSYS,COMPLEX_MACRO
+ignore_user=$ignore_user,MACRO_WITH_FLOW_CONTROL
 
 # Files whose names come in, by several checkpatch at once. $1: what they ignore besides.
 checkpatch_files()

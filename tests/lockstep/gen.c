@@ -4,8 +4,9 @@
 
 #include "lockstep.h"
 
-/* Of so many steps one attaches or detaches; that takes some milliseconds. */
-#define TOGGLE_EACH 500U
+/* Of so many steps one detaches, and then attaches; that takes some milliseconds. */
+#define DETACH_EACH 600U
+#define ATTACH_EACH 150U
 
 /* splitmix64 */
 static uint64_t mix(uint64_t z)
@@ -113,6 +114,12 @@ static void time_goes_by(struct ls_gen *g, const void *state)
 	ls_push(g, ls_below(g, 8) ? LS_TIME : LS_JUMP, 0, 0, ns);
 }
 
+static void toggle(struct ls_gen *g)
+{
+	push(g, LS_TOGGLE);
+	g->detached = !g->detached;
+}
+
 struct ls_access ls_gen_next(struct ls_gen *g, const void *state)
 {
 	struct ls_access a;
@@ -120,8 +127,8 @@ struct ls_access ls_gen_next(struct ls_gen *g, const void *state)
 	while (!g->n) {
 		unsigned int what = (unsigned int)ls_below(g, 16);
 
-		if (!ls_below(g, TOGGLE_EACH))
-			push(g, LS_TOGGLE);
+		if (!ls_below(g, g->detached ? ATTACH_EACH : DETACH_EACH))
+			toggle(g);
 		else if (what < 2)
 			anything(g);
 		else if (what < 5)

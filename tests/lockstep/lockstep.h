@@ -139,10 +139,13 @@ union ls_data {
  * @tick:   time has gone on, or something came from outside: the program's timers that are due
  * @toggle: attaches or detaches the program
  * @quiet:  the program has nothing more to do now
+ * @asked, @handled: accesses, each element of a string, and those that the program handled
  * @irqs_same: of what reaches the vCPUs; NULL: what ls_side.irqs says is all
  */
 struct ls_rig {
 	struct ls_side side[2];
+	uint64_t asked;
+	uint64_t handled;
 	int (*irqfd)(struct ls_side *side, uint32_t gsi);
 	void (*access)(struct ls_rig *rig, struct ls_side *side, const struct ls_access *a,
 		       union ls_data *data);
@@ -193,12 +196,14 @@ void ls_loop_turn(struct vmm_loop *loop, uint64_t slack_ns);
 
 /**
  * struct ls_gen - the generator
- * @random: its next number
- * @queue:  accesses to come
+ * @random:   its next number
+ * @detached: the program will be, then
+ * @queue:    accesses to come
  */
 struct ls_gen {
 	const struct ls_device *dev;
 	uint64_t random;
+	bool detached;
 	unsigned int first;
 	unsigned int n;
 	struct ls_access queue[LS_QUEUE];

@@ -80,8 +80,10 @@ int main(int argc, char **argv)
 		if (!wanted(ls_devices[i]->name))
 			continue;
 		ok = ls_run(ls_devices[i], seed, opts.steps, opts.verbose);
-		printf("%sok - %s: --seed %#" PRIx64 " --steps %" PRIu64 "\n", ok ? "" : "not ",
-		       ls_devices[i]->name, seed, opts.steps);
+		printf("%sok - %s: --seed %#" PRIx64 " --steps %" PRIu64 "; %" PRIu64 " of %" PRIu64
+		       " accesses by the program\n",
+		       ok ? "" : "not ", ls_devices[i]->name, seed, opts.steps, ls_rig.handled,
+		       ls_rig.asked);
 		fflush(stdout);
 		*(ok ? &passed : &failed) += 1;
 	}

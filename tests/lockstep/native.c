@@ -130,7 +130,10 @@ static int by_program(const struct ls_side *side, bool write, uint32_t space, st
 			continue;
 		io->region = i;
 		io->addr = addr - r->addr;
-		return call(op, io);
+		if (call(op, io) != LX_HANDLED)
+			break;
+		ls_rig.handled++;
+		return LX_HANDLED;
 	}
 	return LX_PASS;
 }

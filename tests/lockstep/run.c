@@ -14,6 +14,9 @@
 #define KEEP 24U
 /* Events of a step of time. A timer of nanoseconds would keep it for ever: then it ends there. */
 #define EVENTS 8U
+/* One of so many accesses is the program's at the least, in traces that are not short. */
+#define LEAST_HANDLED 5U
+#define ENOUGH 5000U
 /* No clock begins with 0. */
 #define CLOCK_START 1000000000ULL
 
@@ -185,6 +188,7 @@ static void do_step(struct ls_rig *rig, struct step *s)
 				ls_gen_string(a, &s->data[i]);
 			rig->access(rig, &rig->side[i], a, &s->data[i]);
 		}
+		rig->asked += a->count;
 		break;
 	}
 	s->ns = ls_now;
@@ -267,6 +271,8 @@ bool ls_run(const struct ls_device *dev, uint64_t seed, uint64_t steps, bool ver
 	uint64_t n = 0;
 
 	ls_now = CLOCK_START;
+	rig->asked = 0;
+	rig->handled = 0;
 	ls_rig_open(dev, seed);
 	ls_gen_init(&gen, dev, seed);
 	while (n < steps && !what) {
@@ -282,5 +288,7 @@ bool ls_run(const struct ls_device *dev, uint64_t seed, uint64_t steps, bool ver
 	if (what)
 		say_failed(rig, what, seed, n, kept);
 	ls_rig_close();
+	if (!what && n >= ENOUGH && rig->handled * LEAST_HANDLED < rig->asked)
+		what = "too few are the program's";
 	return !what;
 }

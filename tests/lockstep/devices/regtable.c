@@ -60,8 +60,10 @@ static void add(struct ls_gen *g, struct regtable_state *st, uint32_t region)
 	reg.pass_read = rare(g, all);
 	reg.pass_write = rare(g, all);
 	reg.pass_change = rare(g, all) & ~reg.rc_mask;
-	reg.sizes = 1 + (uint32_t)ls_below(g, 2 * reg.width - 1);
-	reg.access = 1 + (uint32_t)ls_below(g, 3);
+	reg.sizes = 2 * reg.width - 1;
+	if (!ls_below(g, 4))
+		reg.sizes = 1 + (uint32_t)ls_below(g, reg.sizes);
+	reg.access = ls_below(g, 2) ? REGTABLE_READ | REGTABLE_WRITE : 1 + (uint32_t)ls_below(g, 3);
 	regtable_add(st, &reg); /* or there is another one */
 }
 
