@@ -84,13 +84,24 @@ static inline bool ide_raise(struct ide_state *st, bool was)
 	return true;
 }
 
+/* What divides and multiplies is never 0, whatever state was restored. */
+static inline __u32 ide_heads(const struct ide_state *st)
+{
+	return st->heads ? st->heads : 1;
+}
+
+static inline __u32 ide_track(const struct ide_state *st)
+{
+	return st->track ? st->track : 1;
+}
+
 static inline __u64 ide_lba(const struct ide_state *st)
 {
 	__u64 low = st->file[IDE_LBA_LOW][0], mid = st->file[IDE_LBA_MID][0];
 	__u64 high = st->file[IDE_LBA_HIGH][0], top = st->device & IDE_DEVICE_LOW;
 
 	if (!(st->device & IDE_DEVICE_LBA))
-		return ((high << 8 | mid) * IDE_HEADS + top) * IDE_TRACK + low - 1;
+		return ((high << 8 | mid) * ide_heads(st) + top) * ide_track(st) + low - 1;
 	low |= mid << 8 | high << 16;
 	if (!st->lba48)
 		return low | top << 24;
@@ -100,12 +111,12 @@ static inline __u64 ide_lba(const struct ide_state *st)
 
 static inline void ide_set_chs(struct ide_state *st, __u64 lba)
 {
-	__u64 track = lba / IDE_TRACK, cylinder = track / IDE_HEADS;
+	__u64 track = lba / ide_track(st), cylinder = track / ide_heads(st);
 
-	st->file[IDE_LBA_LOW][0] = (__u32)(lba % IDE_TRACK) + 1;
+	st->file[IDE_LBA_LOW][0] = (__u32)(lba % ide_track(st)) + 1;
 	st->file[IDE_LBA_MID][0] = cylinder & 0xff;
 	st->file[IDE_LBA_HIGH][0] = cylinder >> 8 & 0xff;
-	st->device = (st->device & ~IDE_DEVICE_LOW) | (track % IDE_HEADS);
+	st->device = (st->device & ~IDE_DEVICE_LOW) | (track % ide_heads(st) & IDE_DEVICE_LOW);
 }
 
 static inline void ide_set_lba(struct ide_state *st, __u64 lba)
@@ -240,6 +251,23 @@ static inline void ide_sign(struct ide_state *st)
 	ide_end(st, IDE_STATUS_READY, IDE_ERROR_PASSED);
 }
 
+/* The end of a soft reset. Settings stay, but for SET MULTIPLE MODE's, which is as in QEMU. */
+static inline void ide_restart(struct ide_state *st)
+{
+	for (__u32 i = IDE_FEATURES; i <= IDE_LBA_HIGH; i++) {
+		st->file[i][0] = 0;
+		st->file[i][1] = 0;
+	}
+	st->multiple = IDE_MULTIPLE_MAX;
+	ide_sign(st);
+}
+
+/* Whole blocks are in the buffer that the disk does not have yet: a reset is not to lose them. */
+static inline bool ide_holds(const struct ide_state *st)
+{
+	return st->phase == IDE_PIO_OUT && st->start != ide_lba(st);
+}
+
 /* Device Control: all devices have it (7.8.5). While SRST is set the disk is in reset. */
 static inline void ide_set_control(struct ide_state *st, __u32 val)
 {
@@ -250,11 +278,7 @@ static inline void ide_set_control(struct ide_state *st, __u32 val)
 		st->pending = 0;
 		ide_end(st, IDE_STATUS_BSY, 0);
 	} else if (old & IDE_CONTROL_SRST) {
-		for (__u32 i = IDE_FEATURES; i <= IDE_LBA_HIGH; i++) {
-			st->file[i][0] = 0;
-			st->file[i][1] = 0;
-		}
-		ide_sign(st);
+		ide_restart(st);
 	}
 }
 
@@ -383,7 +407,7 @@ static inline int ide_write(struct ide_state *st, __u32 region, __u64 off, __u32
 		verdict = ide_write_block(st, off, len, val);
 	} else if (region == IDE_REGION_BM) {
 		verdict = ide_write_bm(st, off, len, (__u32)val);
-	} else if (len == 1) {
+	} else if (len == 1 && !(val & IDE_CONTROL_SRST && ide_holds(st))) {
 		ide_set_control(st, (__u32)val);
 		verdict = LX_HANDLED;
 	}
@@ -449,8 +473,9 @@ static inline int ide_read(struct ide_state *st, __u32 region, __u64 off, __u32 
  */
 static inline void ide_reset(struct ide_state *st)
 {
-	ide_sign(st);
-	st->multiple = IDE_MULTIPLE_MAX;
+	st->heads = IDE_HEADS;
+	st->track = IDE_TRACK;
+	ide_restart(st);
 }
 
 #endif /* IDE_MODEL_H */

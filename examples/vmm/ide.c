@@ -337,6 +337,16 @@ static bool set_multiple(struct ide_state *st)
 	return true;
 }
 
+/* INITIALIZE DEVICE PARAMETERS (of ATA-5): heads of a cylinder and sectors of a track. */
+static bool set_translation(struct ide_state *st)
+{
+	if (!st->file[IDE_COUNT][0])
+		return false;
+	st->heads = (st->device & IDE_DEVICE_LOW) + 1;
+	st->track = st->file[IDE_COUNT][0];
+	return true;
+}
+
 /* Commands that move no sectors; 8. All others are aborted. */
 static void control_command(struct vmm_ide *ide, uint32_t command)
 {
@@ -345,12 +355,14 @@ static void control_command(struct vmm_ide *ide, uint32_t command)
 	switch (command) {
 	case 0x10:	    /* RECALIBRATE */
 	case 0x70:	    /* SEEK */
-	case 0x91:	    /* INITIALIZE DEVICE PARAMETERS: the translation is fixed */
 	case 0x94 ... 0x97: /* STANDBY IMMEDIATE, IDLE IMMEDIATE, STANDBY, IDLE */
 	case 0x99:	    /* SLEEP; without the sleep */
 	case 0xe0 ... 0xe3:
 	case 0xe6:
 		finish(st);
+		break;
+	case 0x91:
+		check(st, set_translation(st));
 		break;
 	case 0x98: /* CHECK POWER MODE: active or idle */
 	case 0xe5:
@@ -408,6 +420,15 @@ static void signal_irq(const struct vmm_ide *ide)
 		eventfd_write(ide->opts.irq_fd, 1);
 }
 
+/* Before a reset: what the disk was told to have, ide_holds(). */
+static void spill(struct vmm_ide *ide)
+{
+	const struct ide_state *st = ide->st;
+
+	if (!ide->opts.read_only)
+		move_buffer(ide, true, st->start, (uint32_t)(ide_lba(st) - st->start));
+}
+
 /* One register's write that may pass; bytes of longer ones come one by one. */
 static void write_one(struct vmm_ide *ide, uint32_t region, uint64_t off, uint32_t len,
 		      uint64_t val)
@@ -420,6 +441,9 @@ static void write_one(struct vmm_ide *ide, uint32_t region, uint64_t off, uint32
 			command(ide, (uint32_t)val);
 		} else if (region == IDE_REGION_COMMAND && len > 1) {
 			data_out(ide, len, val);
+		} else if (region == IDE_REGION_CONTROL) {
+			spill(ide);
+			ide_set_control(st, (uint32_t)val);
 		} else if (region == IDE_REGION_BM && off == IDE_BM_COMMAND) {
 			st->bm_status |= IDE_BM_ACTIVE;
 			st->bm_command = (uint32_t)val & IDE_BM_COMMAND_BITS;
@@ -472,7 +496,8 @@ static uint64_t read_one(struct vmm_ide *ide, uint32_t region, uint64_t off, uin
 	if (region == IDE_REGION_BM && off >= IDE_BM_LEN)
 		return 0; /* the secondary channel: switched off, and not simplex */
 	if (region == IDE_REGION_COMMAND && off == IDE_DATA)
-		return len > 1 ? read_data(ide, len) : 0xff;
+		/* A byte takes a word, as in QEMU: boot loaders rely on it. */
+		return len > 1 ? read_data(ide, len) : read_data(ide, 2) & 0xff;
 	return ide_read(ide->st, region, off, len, &val) == LX_HANDLED ? val : ~0ULL;
 }
 

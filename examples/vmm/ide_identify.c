@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
-/* What an ATA disk says of itself, and what of that can be set: ATA/ATAPI-6, 8.15 and 8.46. */
+/* What an ATA disk says of itself, and what of that can be set: ATA/ATAPI-6, 8.15. */
 #include <string.h>
 
 #include "ide_priv.h"
@@ -43,21 +43,24 @@ static uint16_t modes(const struct ide_state *st, uint32_t kind, unsigned int n)
 	return val;
 }
 
-static void put_size(uint16_t *words, uint64_t sectors)
+static uint16_t cylinders(uint64_t sectors, uint32_t heads, uint32_t track)
 {
-	uint64_t cylinders = sectors / (IDE_HEADS * IDE_TRACK);
-	uint32_t chs;
+	uint64_t n = heads && track ? sectors / (heads * track) : 0;
 
-	if (cylinders > CYLINDERS_MAX)
-		cylinders = CYLINDERS_MAX;
-	chs = (uint32_t)cylinders * IDE_HEADS * IDE_TRACK;
-	words[1] = (uint16_t)cylinders;
+	return (uint16_t)(n < CYLINDERS_MAX ? n : CYLINDERS_MAX);
+}
+
+static void put_size(const struct ide_state *st, uint16_t *words)
+{
+	uint64_t sectors = st->sectors;
+
+	words[1] = cylinders(sectors, IDE_HEADS, IDE_TRACK);
 	words[3] = IDE_HEADS;
 	words[6] = IDE_TRACK;
-	words[54] = words[1]; /* the translation in force */
-	words[55] = words[3];
-	words[56] = words[6];
-	put_number(words + 57, 2, chs);
+	words[54] = cylinders(sectors, st->heads, st->track); /* the translation in force */
+	words[55] = (uint16_t)st->heads;
+	words[56] = (uint16_t)st->track;
+	put_number(words + 57, 2, (uint64_t)words[54] * st->heads * st->track);
 	put_number(words + 60, 2, sectors < LBA28_MAX ? sectors : LBA28_MAX);
 	put_number(words + 100, 4, sectors);
 }
@@ -65,7 +68,7 @@ static void put_size(uint16_t *words, uint64_t sectors)
 void vmm_ide_identify(const struct ide_state *st, uint16_t *words)
 {
 	memset(words, 0, IDE_SECTOR);
-	put_size(words, st->sectors);
+	put_size(st, words);
 	put_text(words + 10, 10, "LX00001");
 	put_text(words + 23, 4, "1.0");
 	put_text(words + 27, 20, "lightexit disk");
@@ -127,8 +130,7 @@ bool vmm_ide_set_features(struct ide_state *st)
 		return set_mode(st, st->file[IDE_COUNT][0]);
 	case 0x55: /* read look-ahead, */
 	case 0xaa:
-	case 0x66: /* defaults after a soft reset: nothing that they would change */
-	case 0xcc:
+	case 0x66: /* settings stay after a soft reset */
 		return true;
 	default:
 		return false;

@@ -315,6 +315,19 @@ Test(ide_disk, write_sectors)
 	expect_written(10, 2, 0);
 }
 
+/* A reset ends a write; the blocks that were complete are written, the last one is not. */
+Test(ide_disk, reset_under_a_write)
+{
+	command(0x34, 4, 20, true);
+	write_words(0, 2 * 256 + 100);
+	out(1, CTL, 4);
+	out(1, CTL, 0);
+	expect_end(READY, 1, 1);
+	expect_written(20, 2, 0);
+	command(0x20, 1, 22, false);
+	expect_sectors(22, 1);
+}
+
 /* 82371AB, table 15: interrupt, not active: all is done. One PRD, and several. */
 Test(ide_disk, dma)
 {
@@ -386,7 +399,7 @@ Test(ide_disk, dma_started_before)
 	cr_expect_eq(vm.mem[PAGES + 100], content(9, 100));
 }
 
-/* 8.27.6: ABRT "if an address outside of the range [...] is requested", IDNF not being set. */
+/* An address outside of the disk: IDNF or ABRT; ABRT as in QEMU. */
 Test(ide_disk, outside_the_disk)
 {
 	static const uint8_t reads[] = { 0x20, 0x24, 0xc4, 0x29 };
@@ -527,7 +540,7 @@ Test(ide_disk, every_command)
 	cr_expect_eq(in(1, CMD + 2), 0xff, "active or idle");
 }
 
-/* 8.46: subcommands that IDENTIFY DEVICE shows; what is unknown is aborted. */
+/* SET FEATURES: subcommands that IDENTIFY DEVICE shows; what is unknown is aborted. */
 Test(ide_disk, set_features)
 {
 	static const struct {
@@ -568,13 +581,17 @@ Test(ide_disk, set_features)
 	expect_end(FAILED, ABRT, 1);
 }
 
-/* Longer accesses are their bytes; the data port is no byte's. */
+/* Longer accesses are their bytes; a byte of the data port takes a word, as in QEMU. */
 Test(ide_disk, longer_accesses)
 {
 	out(2, CMD + 2, 0x3344);
 	cr_expect_eq(in(1, CMD + 2), 0x44);
 	cr_expect_eq(in(4, CMD + 2), 0x00003344);
-	cr_expect_eq(in(1, CMD), 0xff);
+	cr_expect_eq(in(1, CMD), 0);
+	command(0x20, 1, 3, false);
+	cr_expect_eq(in(1, CMD), content(3, 0));
+	cr_expect_eq(in(4, CMD), content(3, 2) | content(3, 3) << 8 | content(3, 4) << 16 |
+					 (uint64_t)content(3, 5) << 24);
 	out(4, BM, 0x00640008);
 	cr_expect_eq(in(4, BM), 0xff60ff08);
 	cr_expect_eq(in(2, BM + 2), 0xff60);

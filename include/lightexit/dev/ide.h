@@ -75,7 +75,7 @@
 /* Bytes that a guest writes by PIO, at most, before the VMM stores them. A power of two. */
 #define IDE_BUF 0x10000U
 
-/* What CHS addresses are translated by, as in IDENTIFY DEVICE, words 3 and 6. */
+/* What CHS addresses are translated by, if INITIALIZE DEVICE PARAMETERS says nothing else. */
 #define IDE_HEADS 16U
 #define IDE_TRACK 63U
 
@@ -110,7 +110,7 @@ enum ide_phase {
  * @multiple: sectors of a DRQ block of READ and WRITE MULTIPLE; 0: they are aborted
  * @mode:    transfer mode, by SET FEATURES. Writer: the VMM
  * @cache:   write cache enabled. Writer: the VMM
- * @pad:     0
+ * @heads, @track: what CHS addresses are translated by; 0 counts as 1
  * @buf:     data of programmed I/O
  *
  * The state's lock protects all of it. Writers, if nothing else is said: program and VMM.
@@ -138,7 +138,8 @@ struct ide_state {
 	__u32 multiple;
 	__u32 mode;
 	__u32 cache;
-	__u32 pad[2];
+	__u32 heads;
+	__u32 track;
 	__u16 buf[IDE_BUF / 2];
 };
 
