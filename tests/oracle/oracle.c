@@ -117,9 +117,10 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 		options, parse, "[TEST...]", "Compares device models with QEMU's.", NULL, NULL, NULL
 	};
-	static const struct oracle_test *const tables[] = {
-		pmtimer_tests, hpet_tests, pit_tests, uart_tests, rtc_tests, pciconf_tests
-	};
+	static const struct oracle_test *const tables[] = { pmtimer_tests, hpet_tests,
+							    pit_tests,	   uart_tests,
+							    rtc_tests,	   pciconf_tests,
+							    ide_tests };
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, NULL))
 		return 2;

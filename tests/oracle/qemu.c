@@ -47,9 +47,9 @@ static volatile uint64_t *make_clock(const char *path)
 }
 
 /* In the child. */
-static void run(int in, int out, const char *machine, const char *dir)
+static void run(int in, int out, const char *machine, const char *dir, const char *disk)
 {
-	char preload[512], rom[512];
+	char preload[512], rom[512], drive[512];
 
 	snprintf(preload, sizeof(preload), "%s/vclock.so", dir);
 	snprintf(rom, sizeof(rom), "%s/rom", dir);
@@ -57,10 +57,11 @@ static void run(int in, int out, const char *machine, const char *dir)
 	setenv("LD_PRELOAD", preload, 1);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
 		err(1, "dup2");
+	snprintf(drive, sizeof(drive), "if=ide,format=raw,cache=unsafe,file=%s", disk ? disk : "");
 	execlp("qemu-system-x86_64", "qemu-system-x86_64", "-machine", machine, "-accel", "tcg",
 	       "-nodefaults", "-serial", "null", "-display", "none", "-bios", rom, "-qtest",
 	       "stdio", "-qtest-log", "none", "-rtc", "base=2024-02-28T23:59:50,clock=vm",
-	       (char *)NULL);
+	       disk ? "-drive" : NULL, drive, (char *)NULL);
 	err(1, "qemu-system-x86_64");
 }
 
@@ -98,7 +99,8 @@ static uint64_t command(struct qemu *q, const char *fmt, ...)
 	errx(1, "QEMU is gone");
 }
 
-void qemu_start(struct qemu *q, const char *machine, const char *dir, bool interrupts)
+void qemu_start(struct qemu *q, const char *machine, const char *dir, bool interrupts,
+		const char *disk)
 {
 	char clock[512], rom[512];
 	int to[2], from[2];
@@ -117,7 +119,7 @@ void qemu_start(struct qemu *q, const char *machine, const char *dir, bool inter
 	if (q->pid < 0)
 		err(1, "fork");
 	if (!q->pid)
-		run(to[0], from[1], machine, dir);
+		run(to[0], from[1], machine, dir, disk);
 	close(to[0]);
 	close(from[1]);
 	q->in = fdopen(to[1], "w");

@@ -34,10 +34,12 @@ struct qemu {
  * @machine: -machine's argument
  * @dir:     of vclock.so, for files of the run
  * @interrupts: take the IO-APIC's inputs from the machine and note them here
+ * @disk:    the image of an IDE disk; NULL: none
  *
  * Ends the program, saying why, if anything fails; so do all functions below.
  */
-void qemu_start(struct qemu *q, const char *machine, const char *dir, bool interrupts);
+void qemu_start(struct qemu *q, const char *machine, const char *dir, bool interrupts,
+		const char *disk);
 void qemu_stop(struct qemu *q);
 
 /* One access. @space is enum lx_space; @val is the value written. Returns what was read. */

@@ -21,7 +21,7 @@ void rig_start(struct rig *rig, const char *machine, bool interrupts)
 {
 	running = rig;
 	rig->vm.fd = -1;
-	qemu_start(&rig->qemu, machine, getenv("ORACLE_DIR"), interrupts);
+	qemu_start(&rig->qemu, machine, getenv("ORACLE_DIR"), interrupts, rig->disk);
 }
 
 void rig_stop(struct rig *rig)

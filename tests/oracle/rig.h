@@ -37,6 +37,7 @@ struct access {
  * @vm:     ours: devices, without KVM
  * @now:    QEMU's virtual time; set by rig_step() and rig_at() only
  * @ours:   the clock that our side sees
+ * @disk:   of QEMU's machine, or NULL; set before rig_start()
  * @excuse: a read differed: which difference is it? NULL: none, the test fails
  * @ctx:    the device's, for @excuse
  * @failed: values that differed without excuse; after the first the trace is over
@@ -47,6 +48,7 @@ struct rig {
 	uint64_t now;
 	uint64_t ours;
 	uint64_t seed;
+	const char *disk;
 	struct difference *(*excuse)(struct rig *rig, const struct access *a, uint64_t qemu,
 				     uint64_t ours);
 	void *ctx;
@@ -95,6 +97,6 @@ struct oracle_test {
 };
 
 extern const struct oracle_test pmtimer_tests[], hpet_tests[], pit_tests[], uart_tests[],
-	rtc_tests[], pciconf_tests[];
+	rtc_tests[], pciconf_tests[], ide_tests[];
 
 #endif /* RIG_H */
