@@ -25,3 +25,16 @@ int vmm_irqfd(const struct vmm *vm, uint32_t gsi, int resample)
 	close(fd);
 	return vmm_error(err, "KVM_IRQFD %u", gsi);
 }
+
+int vmm_irqfd_bind(const struct vmm *vm, int fd, uint32_t gsi, bool on)
+{
+	struct kvm_irqfd arg = {
+		.fd = (uint32_t)fd,
+		.gsi = gsi,
+		.flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	if (ioctl(vm->fd, KVM_IRQFD, &arg))
+		return vmm_error(-errno, "KVM_IRQFD %u", gsi);
+	return 0;
+}

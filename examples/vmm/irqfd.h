@@ -14,4 +14,10 @@
  */
 int vmm_irqfd(const struct vmm *vm, uint32_t gsi, int resample);
 
+/*
+ * vmm_irqfd_bind() - one that vmm_irqfd() made, an edge, raises its line no more, or again
+ * Return: 0; what KVM said
+ */
+int vmm_irqfd_bind(const struct vmm *vm, int fd, uint32_t gsi, bool on);
+
 #endif /* VMM_IRQFD_H */
