@@ -344,9 +344,9 @@ int lx_dispatch_timer(struct lx_device *dev, u64 which, u64 due_ns)
 	return verdict == LX_RETRY ? LX_RETRY : LX_HANDLED;
 }
 
-/* Port I/O that the emulator does: perhaps one element of a string. */
-static noinline int lx_run_emulated(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr,
-				    int len, void *val, bool write)
+/* A port's read that the emulator does: perhaps one element of a string. */
+static noinline int lx_read_emulated(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr,
+				     int len, void *val)
 {
 	struct lx_string *str = lx_string_get(piece->dev, vcpu);
 	bool continues;
@@ -357,7 +357,7 @@ static noinline int lx_run_emulated(struct lx_piece *piece, struct kvm_vcpu *vcp
 		return -EOPNOTSUPP;
 	}
 	continues = lx_string_continues(str, vcpu, addr, val);
-	ret = lx_run(piece, vcpu, addr, len, val, write, continues ? LX_IO_CONTINUED : 0, str);
+	ret = lx_run(piece, vcpu, addr, len, val, false, continues ? LX_IO_CONTINUED : 0, str);
 	if (ret) {
 		WRITE_ONCE(str->next, NULL);
 		if (continues)
@@ -373,9 +373,12 @@ static __always_inline int lx_dispatch(struct lx_piece *piece, struct kvm_vcpu *
 		this_cpu_inc(piece->counters->passed);
 		return -EOPNOTSUPP;
 	}
-	/* KVM's fast path for in and out has the value on its stack; the emulator has not. */
-	if (piece->pio && unlikely(!object_is_on_stack(val)))
-		return lx_run_emulated(piece, vcpu, addr, len, val, write);
+	/*
+	 * KVM's fast path for in has the value on its stack; the emulator has not. Elements that
+	 * are written come one by one, and each may pass.
+	 */
+	if (!write && piece->pio && unlikely(!object_is_on_stack(val)))
+		return lx_read_emulated(piece, vcpu, addr, len, val);
 	return lx_run(piece, vcpu, addr, len, val, write, 0, NULL);
 }
 
