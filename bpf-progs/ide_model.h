@@ -305,6 +305,16 @@ static inline void ide_store(struct ide_state *st, __u32 len, __u64 val)
 	st->pos += len;
 }
 
+/* A word or two within a DRQ block that is written: what a sector has most of. */
+static inline bool ide_word(struct ide_state *st, __u64 off, __u32 len, __u64 val)
+{
+	if (off != IDE_DATA || st->phase != IDE_PIO_OUT || (len != 2 && len != 4) ||
+	    !ide_selected(st) || st->pos + len >= st->end)
+		return false;
+	ide_store(st, len, val);
+	return true;
+}
+
 /* A DRQ block is complete, and the next one can begin without the disk. */
 static inline bool ide_goes_on(const struct ide_state *st)
 {
@@ -313,15 +323,11 @@ static inline bool ide_goes_on(const struct ide_state *st)
 	return st->left > n && ide_in_disk(st, n) && st->end + st->block * IDE_SECTOR <= IDE_BUF;
 }
 
-/* What is written to the data port. Passes with a block's last word if the disk is needed. */
+/* What else is written to the data port. Passes with a block's last word if the disk is needed. */
 static inline int ide_data_out(struct ide_state *st, __u32 len, __u64 val)
 {
 	if (st->phase != IDE_PIO_OUT || !ide_selected(st) || st->pos + len > st->end)
 		return LX_HANDLED;
-	if (st->pos + len < st->end) {
-		ide_store(st, len, val);
-		return LX_HANDLED;
-	}
 	if (!ide_goes_on(st))
 		return LX_PASS;
 	ide_store(st, len, val);
@@ -400,9 +406,13 @@ static inline int ide_write_block(struct ide_state *st, __u64 off, __u32 len, __
 static inline int ide_write(struct ide_state *st, __u32 region, __u64 off, __u32 len, __u64 val,
 			    bool *rose)
 {
-	bool was = ide_line(st);
 	int verdict = LX_PASS;
+	bool was;
 
+	*rose = false;
+	if (region == IDE_REGION_COMMAND && ide_word(st, off, len, val))
+		return LX_HANDLED;
+	was = ide_line(st);
 	if (region == IDE_REGION_COMMAND) {
 		verdict = ide_write_block(st, off, len, val);
 	} else if (region == IDE_REGION_BM) {

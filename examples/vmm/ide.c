@@ -514,6 +514,24 @@ static uint64_t read_port(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uin
 	return val;
 }
 
+/* A string: of the data port's with the lock taken once. */
+static void read_string(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len,
+			uint8_t *to, uint32_t n)
+{
+	const struct ports *p = opaque;
+	bool data = p->region == IDE_REGION_COMMAND && off == IDE_DATA && len > 1;
+
+	if (data)
+		lx_lock(&p->ide->st->hdr);
+	for (; n; n--, to += len) {
+		uint64_t val = data ? read_data(p->ide, len) : read_port(opaque, vcpu, off, len);
+
+		memcpy(to, &val, len);
+	}
+	if (data)
+		lx_unlock(&p->ide->st->hdr);
+}
+
 static int add_ports(struct vmm_ide *ide)
 {
 	static const char *const names[REGIONS] = { "ide", "ide control", "ide bus master" };
@@ -528,6 +546,7 @@ static int add_ports(struct vmm_ide *ide)
 			.len = len[i],
 			.read = read_port,
 			.write = write_port,
+			.read_string = read_string,
 			.opaque = &ide->ports[i],
 		};
 		int index = vmm_add_dev(ide->vm, &dev);

@@ -93,6 +93,10 @@ static inline void exit_io(struct vmm_vcpu *vcpu)
 	uint8_t *p = (uint8_t *)run + run->io.data_offset;
 	const struct vmm_dev *dev = dev_find(vcpu, LX_SPACE_PIO, port, len, n);
 
+	if (n > 1 && dev->read_string && run->io.direction == KVM_EXIT_IO_IN) {
+		dev->read_string(dev->opaque, vcpu, port - dev->base, len, p, n);
+		return;
+	}
 	do {
 		if (run->io.direction == KVM_EXIT_IO_IN)
 			element_store(p, len, dev_read(dev, vcpu, port, len));

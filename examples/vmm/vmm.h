@@ -74,12 +74,14 @@ struct vmm_opts {
  * @read:   a guest's read of @len bytes at @off into the range; the value in
  *          host order, of which the bytes above @len are ignored. NULL: all ones
  * @write:  a guest's write; the bytes of @val above @len are 0. NULL: dropped
- * @opaque: given to both
+ * @read_string: ports: @n elements of a string to @to at once, as the guest's memory is to have
+ *          them. NULL: @read for each
+ * @opaque: given to all
  * @index:  vmm_add_dev()'s
  *
  * An access belongs to the device whose range holds all of it. @len is 1, 2 or
  * 4 for ports; for MMIO 1 to 8 (3, 5, 6 and 7: parts of a page-crossing access).
- * String instructions call once per element.
+ * String instructions call once per element, but for @read_string.
  */
 struct vmm_dev {
 	const char *name;
@@ -89,6 +91,8 @@ struct vmm_dev {
 	uint64_t (*read)(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len);
 	void (*write)(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len,
 		      uint64_t val);
+	void (*read_string)(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len,
+			    uint8_t *to, uint32_t n);
 	void *opaque;
 	unsigned int index;
 };
