@@ -57,6 +57,14 @@ static const struct bench_case cases[] = {
 	{ "virtio.request", "both", MMIO, BENCH_REQUEST, 4, &bench_requests, MIRRORS, 3, 1, 50 },
 	{ "uart.out", "both", PIO, BENCH_UART_FIFO, 1, &bench_uart, PLAIN, 1.0625, 0, 100 },
 	{ "uart.out.poll", "both", PIO, BENCH_UART_EACH, 1, &bench_uart, PLAIN, 2, 0, 100 },
+	/* A sector by a string: by the VMM, word by word, or copied in the kernel. */
+	{ "pio.sector.in", "read", PIO, BENCH_INS, 2, &bench_sector_in, AT_ONCE, 256, 0, 0 },
+	{ "pio.sector.out", "write", PIO, BENCH_OUTS, 2, &bench_sector_out, AT_ONCE, 256, 0, 0 },
+	{ "ide.status", "read", PIO, BENCH_IDE_STATUS, 1, &bench_ide_status, PLAIN, 1, 0, 0 },
+	{ "ide.dma.read4k", "both", PIO, BENCH_IDE_DMA, 1, &bench_ide_dma, PLAIN, 22, 0, 22 },
+	{ "ide.pio.sector", "both", PIO, BENCH_IDE_READ, 1, &bench_ide_pio, PLAIN, 13, 0, 6 },
+	{ "ide.pio.sector.out", "both", PIO, BENCH_IDE_WRITE, 1, &bench_ide_pio, PLAIN, 268, 0,
+	  268 },
 	/* A program that does nothing, and C that does nothing. */
 	{ "struct_ops.call", "write", PIO, BENCH_OUT32, 4, &bench_nop, CALLS, 1, 0, 0 },
 };
@@ -162,7 +170,9 @@ static const struct argp_option options[] = {
 	{ "case", OPT_CASE, "NAME", 0,
 	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write, doorbell, "
 	  "doorbell.pio, doorbell.awake, doorbell.wake, queue.write, queue.write.pio, mirror.read, "
-	  "virtio.interrupt, virtio.request, uart.out, uart.out.poll or struct_ops.call; may be repeated (default: all)",
+	  "virtio.interrupt, virtio.request, uart.out, uart.out.poll, pio.sector.in, pio.sector.out, "
+	  "ide.status, ide.dma.read4k, ide.pio.sector, ide.pio.sector.out or struct_ops.call; may be "
+	  "repeated (default: all)",
 	  0 },
 	{ "path", OPT_PATH, "NAME", 0,
 	  "vmm, kernel-c, ioeventfd, coalesced, bpf, mirror, none or declined; may be repeated "

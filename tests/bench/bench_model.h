@@ -50,4 +50,33 @@ static inline int bench_read(const struct bench_state *st, __u64 off, __u32 len,
 	return LX_HANDLED;
 }
 
+/**
+ * struct bench_sector_state - a sector behind a port, for strings
+ * @hdr: see state.h; not used
+ * @pos: words that were read or written, in all
+ * @buf: the sector. Writers: whoever answers the guest's accesses
+ */
+struct bench_sector_state {
+	struct lx_state hdr;
+	__u32 pos;
+	__u16 buf[256];
+	__u16 pad[2];
+};
+
+static inline int bench_sector_read(struct bench_sector_state *st, __u32 len, __u64 *val)
+{
+	if (len != 2)
+		return LX_PASS;
+	*val = st->buf[st->pos++ % 256];
+	return LX_HANDLED;
+}
+
+static inline int bench_sector_write(struct bench_sector_state *st, __u32 len, __u64 val)
+{
+	if (len != 2)
+		return LX_PASS;
+	st->buf[st->pos++ % 256] = (__u16)val;
+	return LX_HANDLED;
+}
+
 #endif /* BENCH_MODEL_H */

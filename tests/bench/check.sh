@@ -79,6 +79,12 @@ check_case pio.write 1.20 1510 3160 300
 check_case hpet.counter.read 1.08 4105 6095 290
 check_case hpet.counter.read32 1.08 4075 6055 290
 check_case mmio.write 1.07 3880 5475 295
+check_case pio.sector.in 2.90 158000 19200 420
+check_case pio.sector.out 1.14 606000 1730000 74000
+check_service ide.status 3300 1600
+check_service ide.dma.read4k 80500 45500
+check_service ide.pio.sector 80500 62500
+check_service ide.pio.sector.out 1800000 648000
 check_service doorbell 6320 4080 ioeventfd 1.11
 check_service doorbell.pio 4000 1710 ioeventfd 1.28
 check_service doorbell.awake 5520 3935
@@ -100,6 +106,10 @@ check_exits virtio.interrupt vmm 2
 check_exits virtio.interrupt mirror 0 1.005
 check_exits virtio.request vmm 3
 check_exits virtio.request mirror 0.01 5.1
+check_exits ide.dma.read4k vmm 22
+check_exits ide.dma.read4k bpf 1
+check_exits ide.pio.sector bpf 2
+check_exits ide.pio.sector.out bpf 1
 check_exits uart.out vmm 1.0625
 check_exits uart.out bpf 0.005
 check_exits uart.out.poll bpf 0.005

@@ -108,6 +108,43 @@ static int add_nop(struct machine *m)
 	return add_range(m, (struct vmm_dev){ 0 });
 }
 
+static uint64_t sector_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len)
+{
+	__u64 val;
+
+	return bench_sector_read(opaque, len, &val) == LX_HANDLED ? val : ~0ULL;
+}
+
+static void sector_write(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len,
+			 uint64_t val)
+{
+	bench_sector_write(opaque, len, val);
+}
+
+static int add_sector(struct machine *m)
+{
+	struct vmm_dev dev = { .read = sector_read, .write = sector_write };
+
+	m->back = calloc(1, sizeof(struct bench_sector_state));
+	if (!m->back)
+		return -ENOMEM;
+	dev.opaque = m->accel ? vmm_accel_state(m->accel) : m->back;
+	return add_range(m, dev);
+}
+
+/* That each word went through the device that the VMM can see. */
+static int check_sector(struct machine *m, const struct bench_params *warm,
+			const struct bench_params *p)
+{
+	const struct bench_sector_state *st = m->accel ? vmm_accel_state(m->accel) : m->back;
+	uint64_t due = (warm->n + p->n) * 256;
+
+	if (m->path == PATH_KERNEL_C || st->pos == due)
+		return 0;
+	return vmm_error(-ERANGE, "%s on path %s: %u words, not %lu", m->what->name,
+			 bench_path_names[m->path], st->pos, due);
+}
+
 /* That a time counter moved as far as time did, between the ends of two runs. */
 static int check_counter(const struct machine *m, double hz, const struct bench_params *from,
 			 const struct bench_params *to)
@@ -198,3 +235,22 @@ const struct bench_dev bench_nop = {
 	.len = BENCH_LEN,
 	.add = add_nop,
 };
+
+#define SECTOR_DEV(_string)                                      \
+	{                                                        \
+		.kind = LXBENCH_SECTOR,                          \
+		.program = "bench_sector",                       \
+		.dir = "tests/bench",                            \
+		.state_size = sizeof(struct bench_sector_state), \
+		.fewer = 50,                                     \
+		.string = _string,                               \
+		.base = { [LX_SPACE_PIO] = BENCH_PORT },         \
+		.len = BENCH_LEN,                                \
+		.add = add_sector,                               \
+		.check = check_sector,                           \
+		.free = free_write,                              \
+	}
+
+/* A string of words is one heavy exit to the VMM if it is read, one a word if it is written. */
+const struct bench_dev bench_sector_in = SECTOR_DEV(256);
+const struct bench_dev bench_sector_out = SECTOR_DEV(0);

@@ -6,6 +6,7 @@
 #include <linux/serial_reg.h>
 
 #include "vblk.h"
+#include "idedrv.h"
 #include "params.h"
 
 #define VIRTIO_PIN 5U
@@ -13,7 +14,7 @@
 
 static struct vblk disk;
 static uint8_t rings[VBLK_MEMORY] __attribute__((aligned(4096)));
-static uint8_t sector[VBLK_SECTOR];
+static uint8_t sector[VBLK_SECTOR] __attribute__((aligned(VBLK_SECTOR)));
 static uint32_t counts[IRQ_VECTORS];
 
 #define LOOP(_access)                                    \
@@ -65,6 +66,17 @@ static uint64_t requests(const struct bench_params *p)
 	return status;
 }
 
+/* Of all times round: Status, and what a sector began with. */
+static uint64_t ide_runs(const struct bench_params *p)
+{
+	uint64_t val = 0;
+
+	*(uint16_t *)sector = BENCH_PATTERN;
+	for (uint64_t n = p->n; n; n--)
+		val |= ide_run(p->access, n % BENCH_SECTORS, sector);
+	return val;
+}
+
 /* Registers, so that the loops hold nothing but their access. */
 static uint64_t run(struct bench_params *p)
 {
@@ -105,6 +117,21 @@ static uint64_t run(struct bench_params *p)
 		break;
 	case BENCH_UART_FIFO:
 		SEND(n % 16 == 0);
+		break;
+	case BENCH_INS:
+		LOOP(insw(port, sector, sizeof(sector) / 2));
+		val = *(uint16_t *)sector;
+		break;
+	case BENCH_OUTS:
+		LOOP(outsw(port, sector, sizeof(sector) / 2));
+		break;
+	case BENCH_IDE_STATUS:
+		LOOP(val = inb(port + 7));
+		break;
+	case BENCH_IDE_DMA:
+	case BENCH_IDE_READ:
+	case BENCH_IDE_WRITE:
+		val = ide_runs(p);
 		break;
 	case BENCH_REQUEST:
 		val = requests(p);

@@ -70,8 +70,12 @@ struct machine {
  * @doorbell:   enum virtio_mmio_doorbell, of doorbells
  * @irqchip:    enum vmm_irqchip
  * @sleeps:     the guest halts, and marks where its work begins and ends
+ * @own_regions: the program lies where its object says, not at @base alone
+ * @fewer:      a round counts for so many, and there are fewer of them; 0: one
+ * @string:     of the VMM's path: elements of a string that one heavy exit carries; 0: one
  * @base:       where it lies, by enum lx_space
  * @len:        bytes there
+ * @heavy:      its heavy exits; NULL: of the one at @index
  * @add:        puts the back end on the machine
  * @attach:     before a program is attached: eventfds; or has KVM itself answer, by
  *              the path. NULL: nothing to do
@@ -91,8 +95,12 @@ struct bench_dev {
 	uint32_t doorbell;
 	enum vmm_irqchip irqchip;
 	bool sleeps;
+	bool own_regions;
+	unsigned int fewer;
+	unsigned int string;
 	uint64_t base[2];
 	uint64_t len;
+	uint64_t (*heavy)(const struct machine *m);
 	int (*add)(struct machine *m);
 	int (*attach)(struct machine *m);
 	int (*attached)(struct machine *m);

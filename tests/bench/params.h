@@ -19,11 +19,19 @@ enum bench_access {
 	BENCH_UART_EACH, /* a byte out, when LSR says so */
 	BENCH_UART_FIFO, /* the same, but LSR is read before each 16 bytes */
 	BENCH_REQUEST,	 /* virtio: a sector is read; the guest halts until it is interrupted */
+	BENCH_INS,	 /* a sector: one rep insw */
+	BENCH_OUTS,	 /* a sector: one rep outsw */
+	BENCH_IDE_STATUS,
+	BENCH_IDE_DMA,	 /* READ DMA of 4 KiB, by the accesses that Linux's driver makes */
+	BENCH_IDE_READ,	 /* READ SECTOR(S), one */
+	BENCH_IDE_WRITE, /* WRITE SECTOR(S), one */
 };
 
 /* A write here: before the first time round, and after the last one. Of BENCH_REQUEST alone. */
 #define BENCH_MARK_PORT 0xf0U
 #define BENCH_SECTORS 64U
+/* What each sector of the IDE disk begins with, and what a guest writes there. */
+#define BENCH_PATTERN 0x1de5U
 
 /**
  * struct bench_params - one run of the loop

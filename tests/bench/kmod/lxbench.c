@@ -43,6 +43,7 @@ struct lxbench_dev {
 		struct pmtimer_state pmtimer;
 		struct hpet_state hpet;
 		struct bench_state bench;
+		struct bench_sector_state sector;
 	};
 };
 
@@ -144,6 +145,26 @@ static int nop_dev_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_
 	return 0;
 }
 
+static int sector_dev_read(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
+			   void *val)
+{
+	u64 v;
+
+	if (bench_sector_read(&lxbench_dev(this)->sector, len, &v) != LX_HANDLED)
+		return -EOPNOTSUPP;
+	*(u16 *)val = v;
+	return 0;
+}
+
+static int sector_dev_write(struct kvm_vcpu *vcpu, struct kvm_io_device *this, gpa_t addr, int len,
+			    const void *val)
+{
+	if (len != 2)
+		return -EOPNOTSUPP;
+	bench_sector_write(&lxbench_dev(this)->sector, len, *(u16 *)val);
+	return 0;
+}
+
 /* The VM ends; the module's text may go when this returned: see lxbench_exit(). */
 static void lxbench_destructor(struct kvm_io_device *this)
 {
@@ -157,6 +178,9 @@ static const struct kvm_io_device_ops lxbench_ops[LXBENCH_KINDS] = {
 	[LXBENCH_WRITE] = { .read = bench_dev_read,
 			    .write = bench_dev_write,
 			    .destructor = lxbench_destructor },
+	[LXBENCH_SECTOR] = { .read = sector_dev_read,
+			     .write = sector_dev_write,
+			     .destructor = lxbench_destructor },
 	[LXBENCH_NOP] = { .write = nop_dev_write, .destructor = lxbench_destructor },
 };
 

@@ -12,12 +12,14 @@
  * @LXBENCH_HPET:    hpet_model.h, enabled, 100 MHz
  * @LXBENCH_WRITE:   bench_model.h
  * @LXBENCH_NOP:     takes everything at once
+ * @LXBENCH_SECTOR:  bench_model.h's sector, without a lock: a copy for each word
  */
 enum lxbench_kind {
 	LXBENCH_PMTIMER = 0,
 	LXBENCH_HPET,
 	LXBENCH_WRITE,
 	LXBENCH_NOP,
+	LXBENCH_SECTOR,
 	LXBENCH_KINDS,
 };
 
