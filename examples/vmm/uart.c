@@ -116,6 +116,20 @@ static void begin(struct vmm_uart *uart)
 	uart->count.queued += take_output(uart);
 }
 
+/* What is frozen is saved: nothing but the guest changes it. Return: false if it is frozen */
+static bool begin_live(struct vmm_uart *uart)
+{
+	pthread_mutex_lock(&uart->lock);
+	lx_lock(&uart->st->hdr);
+	if (lx_state_live(&uart->st->hdr)) {
+		uart->count.queued += take_output(uart);
+		return true;
+	}
+	lx_unlock(&uart->st->hdr);
+	pthread_mutex_unlock(&uart->lock);
+	return false;
+}
+
 /* Carries out what follows from the access. @edge: an interrupt is due in any case. */
 static void end(struct vmm_uart *uart, bool edge)
 {
@@ -179,7 +193,8 @@ static void work(void *opaque)
 	struct uart16550_state *st = uart->st;
 	bool idle;
 
-	begin(uart);
+	if (!begin_live(uart))
+		return;
 	feed_receiver(uart);
 	idle = !uart->n_out && !uart_wants_vmm(st);
 	/* The queue is empty: what is put into it from here on rings. */
@@ -194,9 +209,11 @@ static void on_timer(void *opaque)
 {
 	struct vmm_uart *uart = opaque;
 
-	begin(uart);
+	pthread_mutex_lock(&uart->lock);
 	uart->wakeup = 0;
-	end(uart, uart_tick(uart->st, now_ns(uart)));
+	pthread_mutex_unlock(&uart->lock);
+	if (begin_live(uart))
+		end(uart, uart_tick(uart->st, now_ns(uart)));
 }
 
 /* No program answers any more: what the state has armed is ours. */
@@ -204,10 +221,17 @@ static void on_handover(void *opaque)
 {
 	struct vmm_uart *uart = opaque;
 
-	begin(uart);
+	pthread_mutex_lock(&uart->lock);
 	uart->attached = false;
-	end(uart, false);
+	pthread_mutex_unlock(&uart->lock);
 	work(uart);
+}
+
+void vmm_uart_kick(struct vmm_uart *uart)
+{
+	/* What was signalled elsewhere is not known here: timers, and the doorbell. */
+	eventfd_write(uart->kick_fd, 1);
+	eventfd_write(uart->bell_fd, 1);
 }
 
 void vmm_uart_attached(struct vmm_uart *uart)
@@ -221,11 +245,28 @@ size_t vmm_uart_receive(struct vmm_uart *uart, const uint8_t *c, size_t n, uint8
 {
 	size_t i;
 
-	begin(uart);
+	pthread_mutex_lock(&uart->lock);
 	for (i = 0; i < n && uart->n_in < INPUT; i++)
 		uart->in[(uart->in_head + uart->n_in++) % INPUT] = (uint16_t)(c[i] | errors << 8);
-	feed_receiver(uart);
-	end(uart, false);
+	pthread_mutex_unlock(&uart->lock);
+	if (begin_live(uart)) {
+		feed_receiver(uart);
+		end(uart, false);
+	}
+	return i;
+}
+
+size_t vmm_uart_take_back(struct vmm_uart *uart, uint8_t *c, size_t n)
+{
+	size_t i;
+
+	pthread_mutex_lock(&uart->lock);
+	for (i = 0; i < n && uart->n_in; i++) {
+		c[i] = (uint8_t)uart->in[uart->in_head];
+		uart->in_head = (uart->in_head + 1) % INPUT;
+		uart->n_in--;
+	}
+	pthread_mutex_unlock(&uart->lock);
 	return i;
 }
 

@@ -62,6 +62,17 @@ void vmm_uart_attached(struct vmm_uart *uart);
  */
 size_t vmm_uart_receive(struct vmm_uart *uart, const uint8_t *c, size_t n, uint8_t errors);
 
+/**
+ * vmm_uart_take_back() - characters that no receiver had room for, to be kept elsewhere
+ * @c: gets @n at most, in their order
+ * Return: how many there were. Those of one that is frozen (lx_state_freeze()) are not in
+ * what is saved
+ */
+size_t vmm_uart_take_back(struct vmm_uart *uart, uint8_t *c, size_t n);
+
+/* The state was thawed, here or after it was restored: queue, receiver and timers go on. */
+void vmm_uart_kick(struct vmm_uart *uart);
+
 /* The modem's lines, as MSR's bits 7:4. */
 void vmm_uart_set_lines(struct vmm_uart *uart, uint8_t lines);
 
