@@ -60,9 +60,9 @@ struct difference ide_differences[] = {
 		  .sentence = "ATA-6 leaves it to the command. QEMU clears it after IDLE, STANDBY, "
 			      "SLEEP." },
 	[WIDTHS] = { .name = "bus master by words",
-		     .sentence =
-			     "82371AB 5.2: \"All bus master IDE I/O space registers can be "
-			     "accessed as byte, word, or DWord quantities.\" QEMU has bytes alone." },
+		     .sentence = "82371AB 5.2: \"All bus master IDE I/O space registers can be "
+				 "accessed as byte, word, or DWord quantities.\" QEMU has bytes "
+				 "alone." },
 	[DWORDS] = { .name = "four registers at once",
 		     .sentence = "Registers are bytes on an ISA bus, which converts longer cycles. "
 				 "QEMU does so with words, and reads double words as ones." },
