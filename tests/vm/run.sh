@@ -1,21 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [TEST...]: in the lab's machine: loads the module, runs the VM tests (all, or
-# test_TEST...), checks that nothing is left behind, unloads the module. The last line
-# is "N passed, N failed, N skipped". test_nomem is for kernels that inject faults.
+# run.sh [--part I/N] [TEST...]: in the lab's machine: loads the module, runs the VM tests
+# (all, or test_TEST...; of them each Nth, from the Ith on), checks that nothing is left
+# behind, unloads the module. The last line is "N passed, N failed, N skipped". test_nomem is
+# for kernels that inject faults.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 B=${B:-$PWD/build/lab}
 kmod=$B/kmod/$(uname -r)
-export LIGHTEXIT_BPF_DIR=$B/bpf LX_TEST_BPF_DIR=$B/tests/vm LX_KMOD_DIR=$kmod LX_BUILD=$B
-export PATH=$B/loader:$PATH
 
-tests=()
+# From memory: to open a file over 9p takes a round trip to the host, and Criterion executes the
+# program anew for each test, with all its libraries. C has no locale's files to open.
+export LC_ALL=C
+mem=$(mktemp -d)
+trap 'rm -rf "$mem"' EXIT
+mkdir "$mem"/{bpf,loader,vm,lib}
+cp "$B"/bpf/*.o "$mem/bpf"
+cp "$B/loader/lightexit" "$mem/loader"
+find "$B/tests/vm" -maxdepth 1 -type f \( -name '*.bpf.o' -o -name '*.rom' -o -name 'test_*' ! -name '*.[od]' \) -exec cp -t "$mem/vm" {} +
+ldd "$mem/vm/test_broker" "$mem/loader/lightexit" | awk '/=> \// { print $3 }' | sort -u | xargs cp -Lt "$mem/lib"
+export LD_LIBRARY_PATH=$mem/lib PATH=$mem/loader:$PATH
+export LIGHTEXIT_BPF_DIR=$mem/bpf LX_TEST_BPF_DIR=$mem/vm LX_KMOD_DIR=$kmod
+
+part=1 parts=1
+if [ "${1-}" = --part ]; then
+	IFS=/ read -r part parts <<<"$2"
+	shift 2
+fi
+all=() tests=()
 for t in "${@:-*}"; do
 	while read -r bin; do
 		[[ $bin == *.[od] ]] || { [[ $bin == *_nomem ]] && [ ! -e /proc/self/fail-nth ]; } ||
-			tests+=("$bin")
-	done < <(compgen -G "$B/tests/vm/test_$t")
+			all+=("$bin")
+	done < <(compgen -G "$mem/vm/test_$t" | sort)
+done
+for ((i = part - 1; i < ${#all[@]}; i += parts)); do
+	tests+=("${all[i]}")
 done
 
 insmod "$kmod/kernel/lightexit.ko" || exit 2

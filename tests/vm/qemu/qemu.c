@@ -154,7 +154,7 @@ void qemu_start(struct qemu *q, const char *machine, unsigned int vcpus, const c
 	cr_assert_not_null(mkdtemp(q->dir));
 	snprintf(m, sizeof(m), "%s,memory-backend=ram", machine);
 	snprintf(smp, sizeof(smp), "%u", vcpus);
-	snprintf(bios, sizeof(bios), "%s/tests/vm/torture.rom", getenv("LX_BUILD"));
+	snprintf(bios, sizeof(bios), "%s/torture.rom", getenv("LX_TEST_BPF_DIR"));
 	snprintf(mem, sizeof(mem), "memory-backend-file,id=ram,share=on,size=%uM,mem-path=%s/mem",
 		 QEMU_MEM_MB, q->dir);
 	snprintf(qmp, sizeof(qmp), "unix:%s/qmp,server=on,wait=off", q->dir);
