@@ -10,7 +10,7 @@
 
 #include "move.h"
 
-#define MOVE_TIMEOUT_MS 60000U
+#define MOVE_TIMEOUT_MS vmt_patience(60000)
 
 #define DO(_fd, _request, _arg) cr_assert_geq(ioctl(_fd, _request, _arg), 0, #_request ": %m")
 
@@ -24,7 +24,7 @@ void *move_shared(size_t size)
 
 static bool has_ended(pid_t pid, int *status)
 {
-	for (unsigned int ms = 0; ms < MOVE_TIMEOUT_MS; ms += 10) {
+	for (int ms = 0; ms < MOVE_TIMEOUT_MS; ms += 10) {
 		if (waitpid(pid, status, WNOHANG) == pid)
 			return true;
 		usleep(10000);

@@ -11,7 +11,7 @@
 #include "vmraw.h"
 #include "vmscript.h"
 
-#define SVC_TIMEOUT_MS 30000
+#define SVC_TIMEOUT_MS vmt_patience(30000)
 #define MS 1000000ULL
 
 /**

@@ -338,7 +338,7 @@ static void expect_said(const char *args, const char *words)
 }
 
 /* Proves: what cannot be attached is refused, with the reason. */
-Test(attach_cli, refusals, .timeout = 120)
+Test(attach_cli, refusals)
 {
 	char args[64];
 	int kvm = open("/dev/kvm", O_RDWR), a, b;

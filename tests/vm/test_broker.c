@@ -31,8 +31,8 @@
 VMM_GUEST(script);
 
 #define READS 2000U
-#define TIMEOUT_MS 60000
-#define TIMEOUT_S 60
+#define TIMEOUT_MS vmt_patience(60000)
+#define TIMEOUT_S vmt_patience(60)
 
 /* From the test, one at a time; each is answered by a struct reply. */
 enum order {

@@ -25,7 +25,7 @@ VMM_GUEST(doorbell);
 #define ITEMS vmt_scale(1000000)
 #define MIN_HANDLED 1000U
 /* Between two reads of a test's own time-out; a lost wakeup shows as no progress. */
-#define STALL_MS 20000
+#define STALL_MS vmt_patience(20000)
 
 /**
  * struct consumer - the thread that is to be woken

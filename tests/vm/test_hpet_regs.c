@@ -16,7 +16,7 @@ VMM_GUEST(hpetregs);
 /* 2.3.4: 10 ns; vendor 8086h, LEG_RT_CAP, COUNT_SIZE_CAP, three timers, revision 1. */
 #define CAP 0x009896808086a201ULL
 #define READS vmt_scale(40000)
-#define TIMEOUT_S 60
+#define TIMEOUT_S vmt_patience(60)
 
 TestSuite(hpet_regs, .init = hpetvm_setup, .fini = hpetvm_teardown, .timeout = 120);
 

@@ -18,7 +18,7 @@
 
 VMM_GUEST(queue);
 
-#define TIMEOUT_MS 120000
+#define TIMEOUT_MS vmt_patience(120000)
 #define MIN_HANDLED 1000U
 
 /**

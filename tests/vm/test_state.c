@@ -265,7 +265,7 @@ static void *fifo(void *unused)
  * one of SCHED_FIFO that wants it. Whoever only spun would keep the holder off the CPU, for
  * a second each time on kernels that then let others run.
  */
-Test(state, fifo_thread_on_the_vcpus_cpu, .timeout = 120)
+Test(state, fifo_thread_on_the_vcpus_cpu)
 {
 	pthread_t threads[2];
 	cpu_set_t cpus;

@@ -21,7 +21,7 @@
 VMM_GUEST(uart);
 
 #define TEXT 19456U /* a boot log */
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS vmt_patience(30000)
 #define MIN_HANDLED 1000U
 #define OUTPUT (1U << 20)
 

@@ -10,7 +10,7 @@
 #include "script.h"
 #include "vmtest.h"
 
-#define VMS_TIMEOUT_MS 60000
+#define VMS_TIMEOUT_MS vmt_patience(60000)
 /* The largest time budget: no op overruns it, however slow the machine is. */
 #define VMS_BUDGET_MAX "500000"
 #define VMS_PORT 0x500U

@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <criterion/hooks.h>
+#include <criterion/internal/ordered-set.h>
+
 #include "vmtest.h"
 
 static char log_buf[65536];
@@ -57,8 +60,24 @@ const char *vmt_test_bpf_dir(void)
 unsigned long vmt_scale(unsigned long full)
 {
 	const char *scale = getenv("LX_SCALE");
+	double n = (double)full * (scale ? strtod(scale, NULL) : 1) / 10;
 
-	return full * (scale ? strtoul(scale, NULL, 10) : 1) / 10;
+	return n < 1 ? 1 : (unsigned long)n;
+}
+
+int vmt_patience(int n)
+{
+	const char *times = getenv("LX_PATIENCE");
+
+	return n * (times ? atoi(times) : 1);
+}
+
+ReportHook(PRE_ALL)(struct criterion_test_set *set)
+{
+	FOREACH_SET(struct criterion_suite_set *s, set->suites) {
+		if (s->suite.data)
+			s->suite.data->timeout *= vmt_patience(1);
+	}
 }
 
 struct lx_device *vmt_load_at(const char *dir, const char *name, const struct lx_region *regions,

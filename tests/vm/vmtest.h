@@ -16,8 +16,11 @@
 const char *vmt_bpf_dir(void);
 const char *vmt_test_bpf_dir(void);
 
-/* Repetitions: @full in `make soak` (LX_SCALE=10), a tenth of it in `make check`. */
+/* Repetitions: @full in `make soak` (LX_SCALE=10), a tenth of it in `make check`; 1 at least. */
 unsigned long vmt_scale(unsigned long full);
+
+/* How long a test waits at most: @n, and on slow kernels a multiple of it (LX_PATIENCE). */
+int vmt_patience(int n);
 
 /* The library's messages since vmt_log_clear(); the library logs here from vmt_init() on. */
 const char *vmt_log(void);
