@@ -63,7 +63,7 @@ static const struct bench_case cases[] = {
 	{ "ide.status", "read", PIO, BENCH_IDE_STATUS, 1, &bench_ide_status, PLAIN, 1, 0, 0 },
 	{ "ide.dma.read4k", "both", PIO, BENCH_IDE_DMA, 1, &bench_ide_dma, PLAIN, 22, 0, 22 },
 	{ "ide.pio.sector", "both", PIO, BENCH_IDE_READ, 1, &bench_ide_pio, PLAIN, 13, 0, 6 },
-	{ "ide.pio.sector.out", "both", PIO, BENCH_IDE_WRITE, 1, &bench_ide_pio, PLAIN, 268, 0,
+	{ "ide.pio.sector.out", "both", PIO, BENCH_IDE_WRITE, 1, &bench_ide_pio_out, PLAIN, 268, 0,
 	  268 },
 	/* A program that does nothing, and C that does nothing. */
 	{ "struct_ops.call", "write", PIO, BENCH_OUT32, 4, &bench_nop, CALLS, 1, 0, 0 },

@@ -236,13 +236,13 @@ const struct bench_dev bench_nop = {
 	.add = add_nop,
 };
 
-#define SECTOR_DEV(_string)                                      \
+#define SECTOR_DEV(_string, _fewer)                              \
 	{                                                        \
 		.kind = LXBENCH_SECTOR,                          \
 		.program = "bench_sector",                       \
 		.dir = "tests/bench",                            \
 		.state_size = sizeof(struct bench_sector_state), \
-		.fewer = 50,                                     \
+		.fewer = _fewer,                                 \
 		.string = _string,                               \
 		.base = { [LX_SPACE_PIO] = BENCH_PORT },         \
 		.len = BENCH_LEN,                                \
@@ -252,5 +252,5 @@ const struct bench_dev bench_nop = {
 	}
 
 /* A string of words is one heavy exit to the VMM if it is read, one a word if it is written. */
-const struct bench_dev bench_sector_in = SECTOR_DEV(256);
-const struct bench_dev bench_sector_out = SECTOR_DEV(0);
+const struct bench_dev bench_sector_in = SECTOR_DEV(256, 50);
+const struct bench_dev bench_sector_out = SECTOR_DEV(0, 250);

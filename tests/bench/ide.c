@@ -106,3 +106,4 @@ static void free_ide(struct machine *m)
 const struct bench_dev bench_ide_status = IDE_DEV(0);
 const struct bench_dev bench_ide_dma = IDE_DEV(10);
 const struct bench_dev bench_ide_pio = IDE_DEV(50);
+const struct bench_dev bench_ide_pio_out = IDE_DEV(250);

@@ -87,7 +87,7 @@ extern const char *const bench_path_names[PATH_COUNT];
 extern const struct bench_dev bench_pmtimer, bench_hpet, bench_write_dev, bench_nop;
 extern const struct bench_dev bench_doorbell, bench_bell, bench_wake, bench_queue, bench_virtio,
 	bench_uart, bench_requests, bench_sector_in, bench_sector_out, bench_ide_status,
-	bench_ide_dma, bench_ide_pio;
+	bench_ide_dma, bench_ide_pio, bench_ide_pio_out;
 
 /**
  * bench_calibrate() - find out what a tick is
