@@ -154,14 +154,26 @@ static void save(void)
 	to->device_size = (size_t)n;
 }
 
+/* Its time stops first: with what is queued, and with timers that have not fired. */
+static void freeze(void)
+{
+	struct lx_state *hdr = &h.st->hdr;
+
+	lx_lock(hdr);
+	lx_write_begin(hdr);
+	lx_freeze(hdr, clock_ns());
+	lx_write_end(hdr);
+	lx_unlock(hdr);
+}
+
 /* What the receiver had no room for comes again on the next host. */
 static void leave(void)
 {
 	uint8_t c[4096];
 
+	freeze();
 	vmm_stop(vms.vm);
 	cr_assert_eq(vmm_join(vms.vm, VMS_TIMEOUT_MS), -ECANCELED);
-	lx_state_freeze(&h.st->hdr, clock_ns());
 	travel->fed -= (uint32_t)vmm_uart_take_back(h.uart, c, sizeof(c));
 	save();
 	/* The loop runs on: it leaves alone what was saved. */
