@@ -32,15 +32,16 @@ static void write_data(struct vmm_pciconf *pci, uint64_t off, uint32_t len, uint
 {
 	struct pciconf_state *st = pci->st;
 	uint32_t slot = st->slot[st->address >> 8 & 0xff], word = st->address / 4 % PCICONF_WORDS;
-	unsigned int shift = (unsigned int)(off - PCICONF_DATA) * 8;
-	uint32_t bits = (uint32_t)(pciconf_mask(len) << shift), *config;
 	const struct vmm_pciconf_function *f;
+	uint32_t bits, *config;
+	unsigned int shift;
 
 	if (!pciconf_is_cycle(st, off, len) || st->address >> 16 & 0xff || !slot)
 		return;
+	shift = (unsigned int)(off - PCICONF_DATA) * 8;
 	f = &pci->functions[slot - 1];
 	config = &st->functions[slot - 1].config[word];
-	bits &= f->writable[word];
+	bits = (uint32_t)(pciconf_mask(len) << shift) & f->writable[word];
 	*config = (*config & ~bits) | ((uint32_t)(val << shift) & bits);
 	if (f->changed)
 		f->changed(f->opaque, word, *config);
