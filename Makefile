@@ -97,6 +97,7 @@ soak: lab
 fuzz: lab
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check LX_SCALE=20 SEED=
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep check STEPS=20000000 SEED=0
+	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep fuzz FOR=120
 	$(Q)LX_SCALE=100 LX_SEED=0 $(SUITES) lockstep-vm
 
 bench:

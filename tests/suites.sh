@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # suites.sh SUITE...: runs test suites on the host's side, each in the lab, and ends with one
 # line "N passed, N failed, N skipped" over all of them. Everything is built before (make lab).
-#   check         lab unit oracle lockstep lockstep-vm lint examples boot new verify bench vm-stable
+#   check         lab unit oracle lockstep lockstep-vm fuzz lint examples boot new verify bench vm-stable
 #   check-quick   unit lint verify, and the VM tests of refusals
 #   vm-KERNEL     tests/vm on that kernel: stable, newest, rt, debug
 # A suite that ends without such a line of its own has failed. Logs: build/check/SUITE.log.
@@ -21,6 +21,7 @@ run_suite() {
 	lockstep) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep check ;;
 	lockstep-vm) lab/run --cpus 1 --timeout $((300 * ${LX_SCALE:-1})) -- tests/lockstep/run.sh \
 		--seed "${LX_SEED:-1}" --steps $((10000 * ${LX_SCALE:-1})) ;;
+	fuzz) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep fuzz ;;
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	boot) lab/run --icount --timeout 900 -- examples/selftest.sh boot ;;
@@ -87,7 +88,7 @@ count() {
 suites=()
 for s; do
 	case $s in
-	check) suites+=(unit oracle lockstep lockstep-vm lint lab examples boot new verify bench vm-stable) ;;
+	check) suites+=(unit oracle lockstep lockstep-vm fuzz lint lab examples boot new verify bench vm-stable) ;;
 	check-quick) suites+=(unit lint verify vm-quick) ;;
 	*) suites+=("$s") ;;
 	esac

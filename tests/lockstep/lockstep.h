@@ -170,6 +170,12 @@ static inline uint64_t ls_device_ns(const struct lx_state *st)
 void ls_rig_open(const struct ls_device *dev, uint64_t seed);
 void ls_rig_close(void);
 
+/* A trace: the clock begins, and a rig is open; ls_rig_close() ends it. */
+void ls_open(const struct ls_device *dev, uint64_t seed);
+
+/* Its next step. Return: false if the sides differ then, as stdout says. */
+bool ls_step(const struct ls_access *a, bool verbose);
+
 /*
  * Runs @steps of a seed's trace, says what was found on stdout.
  * Return: whether the sides were the same all along

@@ -34,6 +34,13 @@ struct step {
 	union ls_data data[2];
 };
 
+/* Since ls_open(). */
+static struct {
+	uint64_t seed;
+	uint64_t n;
+	struct step kept[KEEP];
+} trace;
+
 void ls_die(const char *fmt, ...)
 {
 	va_list args;
@@ -249,46 +256,60 @@ static const char *differs(struct ls_rig *rig, const struct step *s)
 	return what;
 }
 
-static void say_failed(const struct ls_rig *rig, const char *what, uint64_t seed, uint64_t n,
-		       const struct step *kept)
+static void say_failed(const struct ls_rig *rig, const char *what)
 {
+	uint64_t n = trace.n;
+
 	printf("# %s: %s differs after %" PRIu64 " steps, no fewer: --seed %#" PRIx64
 	       " --steps %" PRIu64 " %s; the last ones:\n",
-	       rig->side[0].dev->name, what, n, seed, n, rig->side[0].dev->name);
+	       rig->side[0].dev->name, what, n, trace.seed, n, rig->side[0].dev->name);
 	for (uint64_t i = n > KEEP ? n - KEEP : 0; i < n; i++)
-		print_step(i + 1, &kept[i % KEEP]);
+		print_step(i + 1, &trace.kept[i % KEEP]);
 	first_difference(&rig->side[0], &rig->side[1]);
 	printf("#   %u interrupts, and %u; the program is %sattached\n", rig->side[0].n_irqs,
 	       rig->side[1].n_irqs, rig->side[1].attached ? "" : "not ");
+	fflush(stdout);
+}
+
+void ls_open(const struct ls_device *dev, uint64_t seed)
+{
+	trace.seed = seed;
+	trace.n = 0;
+	ls_now = CLOCK_START;
+	ls_rig.asked = 0;
+	ls_rig.handled = 0;
+	ls_rig_open(dev, seed);
+}
+
+bool ls_step(const struct ls_access *a, bool verbose)
+{
+	struct step *s = &trace.kept[trace.n++ % KEEP];
+	const char *what;
+
+	s->a = *a;
+	do_step(&ls_rig, s);
+	what = differs(&ls_rig, s);
+	if (verbose)
+		print_step(trace.n, s);
+	if (what)
+		say_failed(&ls_rig, what);
+	return !what;
 }
 
 bool ls_run(const struct ls_device *dev, uint64_t seed, uint64_t steps, bool verbose)
 {
-	static struct step kept[KEEP];
-	struct ls_rig *rig = &ls_rig;
-	const char *what = NULL;
+	struct ls_access a;
 	struct ls_gen gen;
-	uint64_t n = 0;
+	bool same = true;
 
-	ls_now = CLOCK_START;
-	rig->asked = 0;
-	rig->handled = 0;
-	ls_rig_open(dev, seed);
+	ls_open(dev, seed);
 	ls_gen_init(&gen, dev, seed);
-	while (n < steps && !what) {
-		struct step *s = &kept[n % KEEP];
-
-		s->a = ls_gen_next(&gen, rig->side[0].st);
-		do_step(rig, s);
-		n++;
-		what = differs(rig, s);
-		if (verbose)
-			print_step(n, s);
+	while (trace.n < steps && same) {
+		a = ls_gen_next(&gen, ls_rig.side[0].st);
+		same = ls_step(&a, verbose);
 	}
-	if (what)
-		say_failed(rig, what, seed, n, kept);
 	ls_rig_close();
-	if (!what && n >= ENOUGH && rig->handled * LEAST_HANDLED < rig->asked)
-		what = "too few are the program's";
-	return !what;
+	if (trace.n >= ENOUGH && ls_rig.handled * LEAST_HANDLED < ls_rig.asked)
+		same = false;
+	return same;
 }
