@@ -128,7 +128,9 @@ static void take_irqs(struct ls_side *side)
 
 		if (!bit || side->fds.slots[i] <= 0 || eventfd_read(side->fds.slots[i], &count))
 			continue;
-		if (!(side->asserted & bit))
+		if (bit & side->dev->level_slots)
+			count = !(side->asserted & bit);
+		while (count--)
 			side->irqs[side->n_irqs++ % LS_LOG] = (uint8_t)i;
 		side->asserted |= bit & side->dev->level_slots;
 	}
