@@ -109,8 +109,8 @@ static void time_goes_by(struct ls_gen *g, const void *state)
 
 	if (g->dev->due)
 		due = g->dev->due(state, now);
-	if (due != LS_NEVER && ls_below(g, 2))
-		ns = due - now + ls_below(g, 3) - (due > now);
+	if (due != LS_NEVER && due > now && ls_below(g, 2))
+		ns = due - now - 1 + ls_below(g, 3);
 	ls_push(g, ls_below(g, 8) ? LS_TIME : LS_JUMP, 0, 0, ns);
 }
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "pit.h"
-#include "rig.h"
+#include "replay.h"
 
 #define QEMU_HZ 1193182ULL
 /* QEMU's place in a pulse of 838 ns, of writes and of samples; ours. */
@@ -94,6 +94,7 @@ struct shadow {
 	unsigned int rw;
 	unsigned int mode;
 	unsigned int count;
+	unsigned int low; /* the first byte of a new count */
 	unsigned int latched;
 	bool bcd;
 	bool gate;
@@ -108,6 +109,7 @@ struct shadow {
 
 struct context {
 	struct vmm_pit *pit;
+	struct pit_state st;
 	struct shadow c[3];
 	uint64_t pulse;
 	int irq_fd;
@@ -228,6 +230,8 @@ static void setup(struct rig *rig)
 	rig_start(rig, "pc", true);
 	x->irq_fd = eventfd(0, EFD_NONBLOCK);
 	opts.irq_fd = x->irq_fd;
+	lx_state_init(&x->st.hdr, sizeof(x->st));
+	opts.state = &x->st;
 	if (vmm_pit_new(&rig->vm, &opts, &x->pit))
 		exit(1);
 	for (unsigned int i = 0; i < 3; i++)
@@ -295,10 +299,10 @@ static void write_byte(struct rig *rig, unsigned int n, unsigned int byte)
 	rig_out(rig, 1, PIT_PORT + n, byte);
 	c->half = first;
 	if (first) {
-		c->count = byte;
+		c->low = byte;
 		return;
 	}
-	c->count = c->rw == 3 ? c->count | byte << 8 : c->rw == 2 ? byte << 8 : byte;
+	c->count = c->rw == 3 ? c->low | byte << 8 : c->rw == 2 ? byte << 8 : byte;
 	if ((c->mode == 2 || c->mode == 3) && c->loaded)
 		c->why = NEW_COUNT;
 	else if (c->mode == 1 || c->mode == 5)
@@ -318,18 +322,23 @@ static void write_count(struct rig *rig, unsigned int n, unsigned int count)
 		write_byte(rig, n, count >> 8);
 }
 
-static void gate(struct rig *rig, bool high)
+static void set_port_b(struct rig *rig, unsigned int val)
 {
 	struct shadow *c = &((struct context *)rig->ctx)->c[2];
-	bool trigger = high && !c->gate;
+	bool high = val & 1, trigger = high && !c->gate;
 
 	to_write(rig);
-	rig_out(rig, 1, PIT_PORT_B, high | (rig_below(rig, 16) & ~1U));
+	rig_out(rig, 1, PIT_PORT_B, val);
 	if (!high && c->mode != 1 && c->mode != 5)
 		c->why = GATE;
 	if (trigger && c->loaded && c->mode != 0 && c->mode != 4)
 		c->why = NONE;
 	c->gate = high;
+}
+
+static void gate(struct rig *rig, bool high)
+{
+	set_port_b(rig, high | (rig_below(rig, 16) & ~1U));
 }
 
 static void latch(struct rig *rig, unsigned int n)
@@ -531,8 +540,71 @@ static void at_random(struct rig *rig, unsigned int n)
 	}
 }
 
+static void feed_write(struct rig *rig, const struct ls_access *a)
+{
+	unsigned int n = (unsigned int)(a->addr - PIT_PORT), val = (unsigned int)a->val;
+
+	if (a->addr == PIT_PORT_B)
+		set_port_b(rig, val);
+	else if (n < 3)
+		write_byte(rig, n, val);
+	else if (val >> 6 == 3)
+		read_back(rig, val & 0x3f);
+	else if (val & 0x30)
+		control(rig, val >> 6, val >> 4 & 3, val >> 1 & 7, val & 1);
+	else
+		latch(rig, val >> 6);
+}
+
+/* QEMU's timer fires at each edge of the way: where counter 0 counts little, less time goes by. */
+static void feed_time(struct rig *rig, uint64_t ns)
+{
+	const struct context *x = rig->ctx;
+	uint64_t pulses = ns * 21 / 17600, most = x->c[0].count < 0x400 ? 0x400 : ~0ULL;
+
+	forward(rig, pulses < most ? pulses : most);
+}
+
+/* ISA: each byte of a longer access is one of its own port. */
+static void feed(struct rig *rig, const struct ls_access *a)
+{
+	if (a->kind >= LS_TIME) {
+		feed_time(rig, a->val);
+		return;
+	}
+	for (unsigned int i = 0; i < a->len; i++) {
+		const struct ls_access byte = replay_byte(a, i);
+
+		if (a->kind == LS_OUT) {
+			feed_write(rig, &byte);
+		} else if (byte.addr == PIT_PORT_B) {
+			read_port_b(rig);
+		} else if (byte.addr < PIT_PORT + 3) {
+			read_counter(rig, (unsigned int)(byte.addr - PIT_PORT));
+		} else {
+			to_sample(rig);
+			rig_in(rig, 1, byte.addr);
+			forward(rig, 1);
+		}
+	}
+}
+
+static void by_lockstep(struct rig *rig, unsigned int n)
+{
+	const struct context *x = rig->ctx;
+
+	/* "Prior to initialization, the Mode, count value, and output [...] are undefined." */
+	for (unsigned int i = 0; i < 3; i++) {
+		control(rig, i, 3, 3, false);
+		write_count(rig, i, 0x1000);
+	}
+	forward(rig, 1);
+	replay(rig, &ls_pit, &x->st, n, feed);
+}
+
 const struct oracle_test pit_tests[] = {
 	{ "pit.directed", false, setup, directed, teardown, differences },
 	{ "pit.random", true, setup, at_random, teardown, differences },
+	{ "pit.lockstep", true, setup, by_lockstep, teardown, differences },
 	{ 0 },
 };

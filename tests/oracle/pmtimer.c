@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "pmtimer.h"
-#include "rig.h"
+#include "replay.h"
 
 /* PIIX4's power-management function is 00:01.3. */
 #define PCI_ADDRESS 0xcf8U
@@ -37,14 +37,18 @@ static void poke(struct rig *rig, uint32_t reg, uint32_t val)
 	qemu_access(&rig->qemu, LX_SPACE_PIO, true, PCI_DATA, 4, val);
 }
 
+static struct pmtimer_state state;
+
 static void setup(struct rig *rig)
 {
-	const struct vmm_pmtimer_opts opts = { .port = PORT, .bits = 24 };
+	const struct vmm_pmtimer_opts opts = { .port = PORT, .bits = 24, .state = &state };
 	struct vmm_pmtimer *pmt;
 
 	rig_start(rig, "pc", false);
 	poke(rig, PMBASE, BASE | 1);
 	poke(rig, PMREGMISC, 1);
+	state = (struct pmtimer_state){ 0 };
+	lx_state_init(&state.hdr, sizeof(state));
 	if (vmm_pmtimer_new(&rig->vm, &opts, &pmt))
 		exit(1);
 	rig->ctx = pmt;
@@ -89,8 +93,24 @@ static void at_random(struct rig *rig, unsigned int n)
 	}
 }
 
+static void feed(struct rig *rig, const struct ls_access *a)
+{
+	if (a->kind == LS_IN)
+		rig_in(rig, a->len, a->addr);
+	else if (a->kind == LS_OUT)
+		rig_out(rig, a->len, a->addr, a->val);
+	else
+		rig_step(rig, a->val);
+}
+
+static void by_lockstep(struct rig *rig, unsigned int n)
+{
+	replay(rig, &ls_pmtimer, &state, n, feed);
+}
+
 const struct oracle_test pmtimer_tests[] = {
 	{ "pmtimer.directed", false, setup, directed, teardown, differences },
 	{ "pmtimer.random", true, setup, at_random, teardown, differences },
+	{ "pmtimer.lockstep", true, setup, by_lockstep, teardown, differences },
 	{ 0 },
 };

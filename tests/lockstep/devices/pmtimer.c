@@ -2,6 +2,7 @@
 /* The PM timer: reads of all its parts, around each wrap, and after it was set. */
 #include "lockstep.h"
 #include "pmtimer.h"
+#include "pmtimer_model.h"
 
 static void make(struct ls_side *side, uint64_t seed)
 {
@@ -44,10 +45,9 @@ static void next(struct ls_gen *g, const void *state)
 /* The next wrap of 24 bits. */
 static uint64_t due(const void *state, uint64_t ns)
 {
-	uint64_t ticks = ns * PMTIMER_HZ / 1000000000 + 1;
+	uint64_t ticks = (pmtimer_ticks(ns) | 0xffffff) + 1;
 
-	ticks = (ticks | 0xffffff) + 1;
-	return (uint64_t)((unsigned __int128)ticks * 1000000000 / PMTIMER_HZ) + 1;
+	return lx_muldiv64(ticks, 1000000000, PMTIMER_HZ) + 1;
 }
 
 static void extra(struct ls_side *side, const struct ls_access *a)
