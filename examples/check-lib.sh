@@ -42,6 +42,12 @@ json() {
 	check "$1" jq -e "$2" "$dir/out"
 }
 
+# each TEXT COUNT PATTERN: so many lines of the guests' consoles, in $dir/console, have it
+each() {
+	n=$(grep -c -E "$3" "$dir/console")
+	check "$1: $n of $2" test "$n" -eq "$2"
+}
+
 has_module() {
 	[ -d /sys/module/lightexit ]
 }

@@ -24,7 +24,7 @@ run_suite() {
 	fuzz) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep fuzz ;;
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
-	boot) lab/run --icount --timeout 900 -- examples/selftest.sh boot ;;
+	boot) lab/run --icount --timeout 1800 -- examples/selftest.sh boot ide ;;
 	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
 	bench) tests/bench/run.sh --check ;;

@@ -4,12 +4,6 @@
 # shellcheck source=examples/check-lib.sh
 . "$(dirname "$0")/../check-lib.sh"
 
-# each TEXT COUNT PATTERN: so many lines of the guests' consoles have it
-each() {
-	check "$1: $(grep -c -E "$3" "$dir/console") of $2" \
-		test "$(grep -c -E "$3" "$dir/console")" -eq "$2"
-}
-
 # What a boot printed: without times, and without what is measured in it.
 lines() {
 	awk -v n="$1" '/\] Linux version /{ i++ } i == n' "$dir/console" | sed -E 's/^\[ *[0-9.]+\] //' |
@@ -44,7 +38,7 @@ boots() {
 	check "the RTC's time" rtc_right "$1"
 }
 
-"$(dirname "$0")/initrd.sh" "$dir/initrd" 2>"$dir/err" || {
+"$(dirname "$0")/initrd.sh" "$(dirname "$0")/init" "$dir/initrd" 2>"$dir/err" || {
 	echo "$name: skipped: $(cat "$dir/err")"
 	exit 77
 }

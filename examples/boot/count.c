@@ -115,6 +115,7 @@ void counts_attach(struct counts *c, struct vmm *vm)
 		c->devs[i] = (struct count_dev){ c, *dev };
 		dev->read = count_read;
 		dev->write = count_write;
+		dev->read_string = NULL; /* element by element */
 		dev->opaque = &c->devs[i];
 	}
 }

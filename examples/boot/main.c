@@ -5,34 +5,20 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/utsname.h>
 
-#include "machine.h"
+#include "count.h"
+#include "linuxopts.h"
 
-#define CMDLINE "console=ttyS0 panic=-1"
-#define MEM_DEFAULT 256U
-#define MEM_MIN 64U
-#define MEM_MAX 3072U
-#define TIMEOUT_MS 600000
+/* Those without a disk. */
+#define DEVICES VMM_PC_IDE
 
 enum {
-	OPT_KERNEL = 'k',
-	OPT_INITRD = 'i',
-	OPT_APPEND = 'a',
-	OPT_MEM = 'm',
-	OPT_OUTPUT = 'o',
 	OPT_COMPARE = 'c',
 };
 
 struct config {
 	struct example_opts common;
-	char kernel[512];
-	const char *initrd;
-	const char *append;
-	uint64_t mem;
-	const char *output;
+	struct linux_opts guest;
 	bool compare;
 };
 
@@ -41,7 +27,7 @@ struct run {
 	bool bpf;
 	uint64_t heavy;
 	double seconds;
-	struct example_cost costs[DEV_COUNT];
+	struct example_cost costs[DEVICES];
 	struct counts counts;
 };
 
@@ -52,28 +38,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &c->common;
-		return 0;
-	case OPT_KERNEL:
-		snprintf(c->kernel, sizeof(c->kernel), "%s", arg);
-		return 0;
-	case OPT_INITRD:
-		c->initrd = arg;
-		return 0;
-	case OPT_APPEND:
-		c->append = arg;
-		return 0;
-	case OPT_MEM:
-		c->mem = example_number(arg, MEM_MIN, MEM_MAX, state, "mem");
-		return 0;
-	case OPT_OUTPUT:
-		c->output = arg;
+		state->child_inputs[1] = &c->guest;
 		return 0;
 	case OPT_COMPARE:
 		c->compare = true;
-		return 0;
-	case ARGP_KEY_END:
-		if (!c->initrd)
-			argp_error(state, "give --initrd; initrd.sh of this example makes one");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -81,71 +49,36 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{ "kernel", OPT_KERNEL, "FILE", 0, "a bzImage (default: this host's, in /boot)", 0 },
-	{ "initrd", OPT_INITRD, "FILE", 0, "an initramfs that powers off", 0 },
-	{ "append", OPT_APPEND, "ARGS", 0, "add ARGS to the kernel's command line, " CMDLINE, 0 },
-	{ "mem", OPT_MEM, "MB", 0, "the guest's memory (default: 256)", 0 },
-	{ "output", OPT_OUTPUT, "FILE", 0,
-	  "write what the guest prints to FILE, not to standard error", 0 },
 	{ "compare", OPT_COMPARE, NULL, 0, "boot by this VMM alone before", 0 },
 	{ 0 },
 };
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse_opt,
-	.children = example_argp,
-	.doc = "Boots Linux, and prints its heavy exits by register."
-	       "\vExit status: 0; 1: failed, or the guest did not power off; 2: usage.",
-};
-
-static int boot(struct machine *m, const struct config *c)
+static void take_counts(struct run *r, const struct vmm_pc *pc)
 {
-	char cmdline[2048];
-	const struct vmm_linux l = {
-		.kernel = c->kernel,
-		.initrd = c->initrd,
-		.cmdline = cmdline,
-		.rsdp = VMM_ACPI_GPA,
-	};
-	int n = snprintf(cmdline, sizeof(cmdline), "%s%s%s", CMDLINE, c->append ? " " : "",
-			 c->append ? c->append : "");
-	int err;
-
-	if (n >= (int)sizeof(cmdline))
-		return vmm_error(-EINVAL, "--append: a command line of %d bytes", n);
-	err = vmm_linux_load(m->vm, &l);
-	if (!err)
-		err = vmm_run(m->vm, TIMEOUT_MS);
-	return err > 0 ? vmm_error(-EIO, "the guest's exit code is %d", err) : err;
-}
-
-static void take_counts(struct run *r, const struct machine *m)
-{
-	r->heavy = vmm_exits(m->vm);
-	r->counts = m->counts;
-	for (unsigned int i = 0; i < DEV_COUNT; i++) {
-		r->costs[i] = machine_cost(m, i);
+	r->heavy = vmm_exits(pc->vm);
+	for (unsigned int i = 0; i < DEVICES; i++) {
+		r->costs[i] = linux_cost(pc, i);
 		r->bpf |= r->costs[i].bpf;
 	}
 }
 
 static int measure(const struct config *c, enum vmm_path path, FILE *console, struct run *r)
 {
-	const struct example_opts common = { .path = path, .bpf_dir = c->common.bpf_dir };
-	const struct machine_opts opts = { &common, c->mem << 20, console };
-	static struct machine m;
+	struct vmm_pc_opts opts = linux_pc(&c->guest, &c->common, console);
+	struct vmm_pc pc;
 	uint64_t start;
-	int err = machine_create(&m, &opts);
+	int err;
 
+	opts.path = path;
+	err = vmm_pc_create(&pc, &opts);
 	if (!err) {
-		start = vmm_clock_ns(m.vm, LX_CLOCK_MONOTONIC);
-		err = boot(&m, c);
-		vmm_uart_count(m.uart); /* takes what is queued */
-		r->seconds = (double)(vmm_clock_ns(m.vm, LX_CLOCK_MONOTONIC) - start) / 1e9;
-		take_counts(r, &m);
+		counts_attach(&r->counts, pc.vm);
+		start = vmm_clock_ns(pc.vm, LX_CLOCK_MONOTONIC);
+		err = linux_boot(&pc, &c->guest);
+		r->seconds = (double)(vmm_clock_ns(pc.vm, LX_CLOCK_MONOTONIC) - start) / 1e9;
+		take_counts(r, &pc);
 	}
-	machine_destroy(&m);
+	vmm_pc_destroy(&pc);
 	return err;
 }
 
@@ -205,8 +138,8 @@ static void print_table(const struct run *runs, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		printf(" %12lu", runs[i].heavy);
 	putchar('\n');
-	for (unsigned int d = 0; d < DEV_COUNT; d++) {
-		printf("%-9s %-21s", machine_devices[d], "answered by BPF");
+	for (unsigned int d = 0; d < DEVICES; d++) {
+		printf("%-9s %-21s", vmm_pc_names[d], "answered by BPF");
 		for (unsigned int i = 0; i < n; i++)
 			printf(" %12s", example_answered(&runs[i].costs[d], buf));
 		putchar('\n');
@@ -217,14 +150,13 @@ static json_t *devices_json(const struct run *r)
 {
 	json_t *array = json_array();
 
-	for (unsigned int d = 0; d < DEV_COUNT; d++) {
+	for (unsigned int d = 0; d < DEVICES; d++) {
 		const struct example_cost *cost = &r->costs[d];
 
-		array = example_append(array,
-				       json_pack("{s:s, s:s, s:I, s:o}", "device",
-						 machine_devices[d], "path", example_path(cost),
-						 "heavy_exits", (json_int_t)cost->heavy, "answered",
-						 example_answered_json(cost)));
+		array = example_append(array, json_pack("{s:s, s:s, s:I, s:o}", "device",
+							vmm_pc_names[d], "path", example_path(cost),
+							"heavy_exits", (json_int_t)cost->heavy,
+							"answered", example_answered_json(cost)));
 	}
 	return array;
 }
@@ -276,16 +208,16 @@ static int measure_all(const struct config *c, FILE *console, struct run *runs, 
 static int run(void *config)
 {
 	const struct config *c = config;
-	FILE *console = c->output ? fopen(c->output, "w") : stderr;
+	FILE *console = linux_console(&c->guest);
 	static struct run runs[2];
 	unsigned int n = 0;
 	int err;
 
 	if (!console)
-		return vmm_error(-errno, "%s", c->output);
+		return -ENOENT;
 	err = measure_all(c, console, runs, &n);
-	if (c->output && fclose(console) && !err)
-		err = vmm_error(-EIO, "%s", c->output);
+	if (!err)
+		err = linux_close(&c->guest, console);
 	if (err)
 		return err;
 	if (c->common.json)
@@ -296,10 +228,18 @@ static int run(void *config)
 
 int main(int argc, char **argv)
 {
-	struct config config = { .common.path = VMM_PATH_AUTO, .mem = MEM_DEFAULT };
-	struct utsname uts;
+	const struct argp_child children[] = { *example_argp, *linux_argp, { 0 } };
+	const struct argp argp = {
+		.options = options,
+		.parser = parse_opt,
+		.children = children,
+		.doc = "Boots Linux, and prints its heavy exits by register.\vExit status: 0; 1: "
+		       "failed, or the guest did not power off; 2: usage.",
+	};
+	struct config config = {
+		.common.path = VMM_PATH_AUTO,
+		.guest = linux_opts_default(),
+	};
 
-	if (!uname(&uts))
-		snprintf(config.kernel, sizeof(config.kernel), "/boot/vmlinuz-%s", uts.release);
 	return example_main(argc, argv, &argp, &config, run);
 }
