@@ -19,7 +19,7 @@ run_suite() {
 	oracle) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check \
 		LX_SCALE="${LX_SCALE:-1}" ;;
 	lockstep) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep check ;;
-	lockstep-vm) lab/run --cpus 1 --timeout $((300 * ${LX_SCALE:-1})) -- tests/lockstep/run.sh \
+	lockstep-vm) lab/run --cpus 1 --timeout $((900 * ${LX_SCALE:-1})) -- tests/lockstep/run.sh \
 		--seed "${LX_SEED:-1}" --steps $((10000 * ${LX_SCALE:-1})) ;;
 	fuzz) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep fuzz ;;
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
