@@ -66,12 +66,12 @@ int lx_timer_cancel(struct lx_io *io, __u32 idx)
 	return 0;
 }
 
-extern struct lightexit_ops pmtimer, hpet, pit, rtc, pciconf, uart, regtable;
+extern struct lightexit_ops pmtimer, hpet, pit, rtc, pciconf, uart, regtable, ide;
 
 const struct lightexit_ops *native_ops(const char *name)
 {
-	static const struct lightexit_ops *const all[] = { &pmtimer, &hpet, &pit,     &rtc,
-							   &pciconf, &uart, &regtable };
+	static const struct lightexit_ops *const all[] = { &pmtimer, &hpet, &pit,      &rtc,
+							   &pciconf, &uart, &regtable, &ide };
 
 	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (!strcmp(all[i]->name, name))

@@ -92,12 +92,10 @@ struct ls_device {
 	bool (*same)(const void *a, const void *b);
 };
 
-/*
- * To add a device: its file in devices/, its name here, in run.c, in kfuncs.c and in the
- * Makefile. That is where IDE belongs.
- */
-extern const struct ls_device ls_pmtimer, ls_pit, ls_rtc, ls_hpet, ls_pciconf, ls_uart, ls_regtable;
-#define LS_DEVICES 7
+/* To add a device: its file in devices/ and bpf/, its name here, in run.c, kfuncs.c, Makefile. */
+extern const struct ls_device ls_pmtimer, ls_pit, ls_rtc, ls_hpet, ls_pciconf, ls_uart, ls_regtable,
+	ls_ide;
+#define LS_DEVICES 8
 extern const struct ls_device *const ls_devices[LS_DEVICES];
 
 /**

@@ -17,9 +17,9 @@
 /* No clock begins with 0. */
 #define CLOCK_START 1000000000ULL
 
-const struct ls_device *const ls_devices[LS_DEVICES] = { &ls_pmtimer, &ls_hpet,	   &ls_pit,
-							 &ls_rtc,     &ls_pciconf, &ls_uart,
-							 &ls_regtable };
+const struct ls_device *const ls_devices[LS_DEVICES] = { &ls_pmtimer,  &ls_hpet,    &ls_pit,
+							 &ls_rtc,      &ls_pciconf, &ls_uart,
+							 &ls_regtable, &ls_ide };
 
 /* What one step was for both. */
 struct step {
