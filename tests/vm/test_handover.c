@@ -303,8 +303,8 @@ static void at_a_random_point(uint64_t n)
 	enum manner manner = (enum manner)((unsigned int)random() % MANNERS);
 
 	attach(manner);
-	arm((uint64_t)random() % (8 * MS));
-	random_delay(4000);
+	arm((uint64_t)random() % ((uint64_t)vmt_patience(8) * MS));
+	random_delay(vmt_patience(4000));
 	end_device(manner);
 	if (random() % 2) {
 		random_delay(2000);
@@ -390,7 +390,7 @@ Test(handover, detach_is_over_when_it_returns)
 Test(handover, end_of_the_vm)
 {
 	attach(DETACH);
-	arm(50 * MS);
+	arm((uint64_t)vmt_patience(50) * MS);
 	usleep(10000);
 	vms_teardown();
 	svc_wait_for(&once.handovers, 1, "handovers");
