@@ -77,6 +77,12 @@ static uint64_t ide_runs(const struct bench_params *p)
 	return val;
 }
 
+/* Whole requests to a disk, each of many accesses. */
+static uint64_t commands(const struct bench_params *p)
+{
+	return p->access == BENCH_REQUEST ? requests(p) : ide_runs(p);
+}
+
 /* Registers, so that the loops hold nothing but their access. */
 static uint64_t run(struct bench_params *p)
 {
@@ -131,10 +137,8 @@ static uint64_t run(struct bench_params *p)
 	case BENCH_IDE_DMA:
 	case BENCH_IDE_READ:
 	case BENCH_IDE_WRITE:
-		val = ide_runs(p);
-		break;
 	case BENCH_REQUEST:
-		val = requests(p);
+		val = commands(p);
 		break;
 	default:
 		LOOP((void)0);
