@@ -37,7 +37,7 @@ struct side {
 	int irq;
 };
 
-static struct side guest, second;
+static struct side guest = { .disk = -1, .irq = -1 }, second = { .disk = -1, .irq = -1 };
 static struct vmm shadow;
 static struct lx_device *dev;
 static uint64_t seed, answers;
