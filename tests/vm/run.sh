@@ -14,6 +14,7 @@ kmod=$B/kmod/$(uname -r)
 export LC_ALL=C
 mem=$(mktemp -d)
 trap 'rm -rf "$mem"' EXIT
+chmod 755 "$mem" # for tests that run as somebody else
 mkdir "$mem"/{bpf,loader,vm,lib}
 cp "$B"/bpf/*.o "$mem/bpf"
 cp "$B/loader/lightexit" "$mem/loader"
