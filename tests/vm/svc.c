@@ -233,9 +233,17 @@ const char *svc_info_text(const char *key)
 	return text;
 }
 
+void svc_forget_runs(void)
+{
+	memset(svc.st->run, 0, sizeof(svc.st->run));
+	svc.st->n_runs = 0;
+}
+
 void svc_wait_runs(uint64_t n)
 {
 	svc_wait_for((const uint64_t *)&svc.st->n_runs, n, "timer ops");
+	for (uint64_t i = 0; i < n && i < VT_RUNS; i++)
+		svc_wait_for((const uint64_t *)&svc.st->run[i].noted, 1, "timer ops noted");
 }
 
 void svc_expect_runs(uint64_t n, unsigned int ms)

@@ -93,7 +93,10 @@ const char *svc_info_text(const char *key);
 /* CLOCK_MONOTONIC. */
 uint64_t svc_ns(void);
 
-/* Waits until so many timer ops have run. */
+/* Notes timer ops from here on; none runs. */
+void svc_forget_runs(void);
+
+/* Waits until so many timer ops have run, and noted it. */
 void svc_wait_runs(uint64_t n);
 
 /* So many timer ops have run, and no more come within @ms milliseconds. */

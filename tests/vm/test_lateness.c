@@ -96,7 +96,7 @@ static void kick(enum vt_what what)
 
 static void start_round(void)
 {
-	svc.st->n_runs = 0;
+	svc_forget_runs();
 	kick(VT_START);
 	svc_wait_runs(1);
 	lx_lock(&vmm.hdr);

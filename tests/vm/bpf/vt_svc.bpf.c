@@ -165,6 +165,8 @@ static void note(struct vt_svc_state *st, struct lx_io *io)
 	run->len = io->len;
 	run->vcpu = io->vcpu;
 	run->flags = io->flags;
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)&run->noted = 1;
 }
 
 SEC("struct_ops/vt_svc_timer")

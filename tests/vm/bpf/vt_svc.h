@@ -70,7 +70,7 @@ struct vt_order {
 	struct vt_call calls[VT_CALLS];
 };
 
-/* One run of the timer op: struct lx_io as it got it, and both clocks as it began. */
+/* One run of the timer op: struct lx_io as it got it, and both clocks as it began; @noted: 1, last. */
 struct vt_run {
 	__u64 which;
 	__u64 due;
@@ -80,6 +80,7 @@ struct vt_run {
 	__u32 len;
 	__u32 vcpu;
 	__u32 flags;
+	__u64 noted;
 };
 
 /**
