@@ -311,13 +311,12 @@ static double rounded(double v, double digits)
 
 static json_t *row_json(const struct bench_row *r, const struct config *c)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:f, s:f, s:f}", "case", r->what->name,
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:f, s:I, s:I}", "case", r->what->name,
 			 "space", space_name(r->what), "op", r->what->op, "len", (int)r->what->len,
 			 "path", bench_path_names[r->path], "accesses", (json_int_t)r->rounds,
 			 c->unit.instructions ? "instructions_per_access" : "ns_per_access",
-			 rounded(r->cost, 10), "heavy_exits_per_access",
-			 rounded(each(r, r->heavy_exits), 1e4), "exits_per_access",
-			 rounded(each(r, r->exits), 1e4));
+			 rounded(r->cost, 10), "heavy_exits", (json_int_t)r->heavy_exits, "exits",
+			 (json_int_t)r->exits);
 }
 
 static int write_json(const struct results *res, const struct config *c)

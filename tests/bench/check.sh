@@ -19,15 +19,14 @@ at_most() {
 	fi
 }
 
-# figure CASE PATH FIELD: of each access
+# figure CASE PATH FILTER: of that row
 figure() {
-	jq -r --arg c "$1" --arg p "$2" --arg f "$3_per_access" \
-		'.[] | select(.case == $c and .path == $p) | .[$f]' "$results"
+	jq -r --arg c "$1" --arg p "$2" ".[] | select(.case == \$c and .path == \$p) | $3" "$results"
 }
 
 # cost CASE PATH
 cost() {
-	figure "$1" "$2" instructions
+	figure "$1" "$2" .instructions_per_access
 }
 
 # calc EXPRESSION [DIGITS]; nothing if a value is missing
@@ -58,8 +57,8 @@ check_service() {
 
 # check_exits NAME PATH HEAVY [ALL]: limits of the exits of each access
 check_exits() {
-	at_most "$1: $2: heavy exits" "$(figure "$1" "$2" heavy_exits)" "$3"
-	[ $# -lt 4 ] || at_most "$1: $2: all exits" "$(figure "$1" "$2" exits)" "$4"
+	at_most "$1: $2: heavy exits" "$(figure "$1" "$2" '.heavy_exits / .accesses')" "$3"
+	[ $# -lt 4 ] || at_most "$1: $2: all exits" "$(figure "$1" "$2" '.exits / .accesses')" "$4"
 }
 
 # The largest difference between the two runs; nothing if their rows are not the same. Of what
