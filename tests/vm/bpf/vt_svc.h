@@ -70,7 +70,10 @@ struct vt_order {
 	struct vt_call calls[VT_CALLS];
 };
 
-/* One run of the timer op: struct lx_io as it got it, and both clocks as it began; @noted: 1, last. */
+/*
+ * One run of the timer op: struct lx_io as it got it, and both clocks as it began.
+ * @noted: 1, written last
+ */
 struct vt_run {
 	__u64 which;
 	__u64 due;
