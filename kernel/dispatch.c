@@ -366,16 +366,27 @@ static noinline int lx_read_emulated(struct lx_piece *piece, struct kvm_vcpu *vc
 	return ret;
 }
 
+/*
+ * Of a guest whose registers KVM cannot see (SEV-ES) a string that is written comes as a whole,
+ * and KVM drops what follows an element that is passed: so all of it is the VMM's.
+ */
+static __always_inline bool lx_is_protected_string(struct lx_piece *piece, struct kvm_vcpu *vcpu,
+						   void *val)
+{
+	return unlikely(vcpu->arch.guest_state_protected) && piece->pio && !object_is_on_stack(val);
+}
+
 static __always_inline int lx_dispatch(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr,
 				       int len, void *val, bool write)
 {
-	if (unlikely(len != 1 && len != 2 && len != 4 && len != 8)) {
+	if (unlikely(len != 1 && len != 2 && len != 4 && len != 8) ||
+	    (write && lx_is_protected_string(piece, vcpu, val))) {
 		this_cpu_inc(piece->counters->passed);
 		return -EOPNOTSUPP;
 	}
 	/*
-	 * KVM's fast path for in has the value on its stack; the emulator has not. Elements that
-	 * are written come one by one, and each may pass.
+	 * KVM's fast path for in has the value on its stack; the emulator has not. Other elements
+	 * that are written come one by one, and each may pass.
 	 */
 	if (!write && piece->pio && unlikely(!object_is_on_stack(val)))
 		return lx_read_emulated(piece, vcpu, addr, len, val);
