@@ -31,6 +31,7 @@
 #define DOORBELLS (1U << PATH_VMM | 1U << PATH_IOEVENTFD | 1U << PATH_BPF)
 #define QUEUES (1U << PATH_VMM | 1U << PATH_COALESCED | 1U << PATH_BPF)
 #define MIRRORS (1U << PATH_VMM | 1U << PATH_BPF | 1U << PATH_MIRROR)
+#define TIMERS (1U << PATH_VMM | 1U << PATH_KVM | 1U << PATH_BPF)
 #define PLAIN (1U << PATH_VMM | 1U << PATH_BPF)
 
 #define PIO LX_SPACE_PIO
@@ -65,6 +66,10 @@ static const struct bench_case cases[] = {
 	{ "ide.pio.sector", "both", PIO, BENCH_IDE_READ, 1, &bench_ide_pio, PLAIN, 13, 0, 6 },
 	{ "ide.pio.sector.out", "both", PIO, BENCH_IDE_WRITE, 1, &bench_ide_pio_out, PLAIN, 268, 0,
 	  268 },
+	{ "pit.read", "read", PIO, BENCH_PIT_READ, 1, &bench_pit, TIMERS, 2, 0, 0 },
+	{ "pit.read.latched", "both", PIO, BENCH_PIT_LATCH, 1, &bench_pit, TIMERS, 3, 0, 0 },
+	{ "rtc.read", "both", PIO, BENCH_RTC, 1, &bench_rtc, PLAIN, 2, 0, 0 },
+	{ "pci.config.read", "both", PIO, BENCH_PCI_READ, 4, &bench_pci, PLAIN, 2, 0, 0 },
 	/* A program that does nothing, and C that does nothing. */
 	{ "struct_ops.call", "write", PIO, BENCH_OUT32, 4, &bench_nop, CALLS, 1, 0, 0 },
 };
@@ -171,12 +176,13 @@ static const struct argp_option options[] = {
 	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write, doorbell, "
 	  "doorbell.pio, doorbell.awake, doorbell.wake, queue.write, queue.write.pio, mirror.read, "
 	  "virtio.interrupt, virtio.request, uart.out, uart.out.poll, pio.sector.in, pio.sector.out, "
-	  "ide.status, ide.dma.read4k, ide.pio.sector, ide.pio.sector.out or struct_ops.call; may be "
-	  "repeated (default: all)",
+	  "ide.status, ide.dma.read4k, ide.pio.sector, ide.pio.sector.out, pit.read, "
+	  "pit.read.latched, rtc.read, pci.config.read or struct_ops.call; may be repeated "
+	  "(default: all)",
 	  0 },
 	{ "path", OPT_PATH, "NAME", 0,
-	  "vmm, kernel-c, ioeventfd, coalesced, bpf, mirror, none or declined; may be repeated "
-	  "(default: all)",
+	  "vmm, kernel-c, ioeventfd, coalesced, kvm, bpf, mirror, none or declined; may be "
+	  "repeated (default: all)",
 	  0 },
 	{ "unit", OPT_UNIT, "instructions|ns", 0,
 	  "instructions (default): where the TSC counts them; ns: time", 0 },
@@ -252,7 +258,8 @@ static void print_difference(const struct bench_row *a, const struct bench_row *
 static const struct bench_row *find_kernels(const struct results *res,
 					    const struct bench_case *what)
 {
-	static const enum bench_path paths[] = { PATH_KERNEL_C, PATH_IOEVENTFD, PATH_COALESCED };
+	static const enum bench_path paths[] = { PATH_KERNEL_C, PATH_IOEVENTFD, PATH_COALESCED,
+						 PATH_KVM };
 	const struct bench_row *row = NULL;
 
 	for (unsigned int i = 0; !row && i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -262,7 +269,7 @@ static const struct bench_row *find_kernels(const struct results *res,
 
 static void print_ratios(const struct results *res, const struct config *c)
 {
-	printf("\nKERNEL: kernel-c, ioeventfd or coalesced\n%-20s %12s %12s %12s %15s %15s\n",
+	printf("\nKERNEL: kernel-c, ioeventfd, coalesced or kvm\n%-20s %12s %12s %12s %15s %15s\n",
 	       "CASE", "bpf/KERNEL", "vmm/bpf", "vmm/mirror", "bpf - KERNEL", "declined - none");
 	for (unsigned int i = 0; i < N_CASES; i++) {
 		const struct bench_row *kernels = find_kernels(res, &cases[i]);

@@ -10,9 +10,6 @@
 #include "machine.h"
 #include "pmtimer.h"
 
-/* In how far a counter's rate may be off: the timer tick's instructions are counted, too. */
-#define RATE_ERROR 0.01
-
 static uint64_t bench_dev_read(void *opaque, struct vmm_vcpu *vcpu, uint64_t off, uint32_t len)
 {
 	__u64 val;
@@ -145,19 +142,26 @@ static int check_sector(struct machine *m, const struct bench_params *warm,
 			 bench_path_names[m->path], st->pos, due);
 }
 
+int machine_seconds(const struct machine *m, const struct bench_params *from,
+		    const struct bench_params *to, double *seconds)
+{
+	int khz = ioctl(m->vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz <= 0)
+		return vmm_error(khz ? -errno : -ENOENT, "KVM_GET_TSC_KHZ");
+	*seconds = (double)(to->end - from->end) / (khz * 1000.0);
+	return 0;
+}
+
 /* That a time counter moved as far as time did, between the ends of two runs. */
 static int check_counter(const struct machine *m, double hz, const struct bench_params *from,
 			 const struct bench_params *to)
 {
-	int khz = ioctl(m->vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
-	double seconds, ticks;
+	double seconds, ticks = (double)(uint32_t)(to->last - from->last);
+	int err = machine_seconds(m, from, to, &seconds);
 
-	if (khz <= 0)
-		return vmm_error(khz ? -errno : -ENOENT, "KVM_GET_TSC_KHZ");
-	seconds = (double)(to->end - from->end) / (khz * 1000.0);
-	ticks = (double)(uint32_t)(to->last - from->last);
-	if (fabs(ticks / hz - seconds) <= RATE_ERROR * seconds)
-		return 0;
+	if (err || fabs(ticks / hz - seconds) <= BENCH_RATE_ERROR * seconds)
+		return err;
 	return vmm_error(-ERANGE, "%s on path %s counted %.0f in %.6f s, not %.0f", m->what->name,
 			 bench_path_names[m->path], ticks, seconds, seconds * hz);
 }

@@ -110,6 +110,13 @@ struct bench_dev {
 	void (*free)(struct machine *m);
 };
 
+/* In how far a counter's rate may be off: the timer tick's instructions are counted, too. */
+#define BENCH_RATE_ERROR 0.01
+
+/* Time between the ends of two runs. */
+int machine_seconds(const struct machine *m, const struct bench_params *from,
+		    const struct bench_params *to, double *seconds);
+
 /* Runs the guest's loop; what it left is returned. */
 int machine_run(struct machine *m, uint32_t access, uint64_t addr, uint64_t n,
 		struct bench_params *out);

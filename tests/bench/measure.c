@@ -22,8 +22,9 @@ VMM_GUEST(bench);
 #define OTHERS_FEWER 0.01
 #define TRIES 4U
 
-const char *const bench_path_names[PATH_COUNT] = { "vmm", "kernel-c", "ioeventfd", "coalesced",
-						   "bpf", "mirror",   "none",	   "declined" };
+const char *const bench_path_names[PATH_COUNT] = { "vmm",	"kernel-c", "ioeventfd",
+						   "coalesced", "kvm",	    "bpf",
+						   "mirror",	"none",	    "declined" };
 
 /* A path without a device of the case's own. */
 static bool is_bare(const struct machine *m)

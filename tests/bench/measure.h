@@ -17,6 +17,7 @@ enum bench_path {
 	PATH_KERNEL_C,	/* lxbench.ko */
 	PATH_IOEVENTFD, /* KVM's ioeventfd */
 	PATH_COALESCED, /* KVM's coalesced MMIO */
+	PATH_KVM,	/* KVM's own device */
 	PATH_BPF,	/* a device program */
 	PATH_MIRROR,	/* a mirror page; what is written, a device program */
 	PATH_NONE,	/* the VMM, which does nothing: the exit alone */
@@ -87,7 +88,7 @@ extern const char *const bench_path_names[PATH_COUNT];
 extern const struct bench_dev bench_pmtimer, bench_hpet, bench_write_dev, bench_nop;
 extern const struct bench_dev bench_doorbell, bench_bell, bench_wake, bench_queue, bench_virtio,
 	bench_uart, bench_requests, bench_sector_in, bench_sector_out, bench_ide_status,
-	bench_ide_dma, bench_ide_pio, bench_ide_pio_out;
+	bench_ide_dma, bench_ide_pio, bench_ide_pio_out, bench_pit, bench_rtc, bench_pci;
 
 /**
  * bench_calibrate() - find out what a tick is

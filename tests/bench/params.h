@@ -25,6 +25,11 @@ enum bench_access {
 	BENCH_IDE_DMA,	 /* READ DMA of 4 KiB, by the accesses that Linux's driver makes */
 	BENCH_IDE_READ,	 /* READ SECTOR(S), one */
 	BENCH_IDE_WRITE, /* WRITE SECTOR(S), one */
+	BENCH_PIT_START, /* counter 2 in mode 2, from 65536: what the two below read */
+	BENCH_PIT_READ,	 /* both bytes of its count, as Linux calibrates the TSC */
+	BENCH_PIT_LATCH, /* the same after a latch command, as Linux's clock source */
+	BENCH_RTC,	 /* the index, then a byte of the time */
+	BENCH_PCI_READ,	 /* CONFIG_ADDRESS, then a word of a function */
 };
 
 /* A write here: before the first time round, and after the last one. Of BENCH_REQUEST alone. */
@@ -32,6 +37,10 @@ enum bench_access {
 #define BENCH_SECTORS 64U
 /* What each sector of the IDE disk begins with, and what a guest writes there. */
 #define BENCH_PATTERN 0x1de5U
+/* The RTC's register of seconds. */
+#define BENCH_RTC_INDEX 0U
+/* Function 0.0 of bus 0: vendor and device. */
+#define BENCH_PCI_ADDRESS 0x80000000U
 
 /**
  * struct bench_params - one run of the loop
