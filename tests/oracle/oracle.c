@@ -86,6 +86,10 @@ static void run(const struct oracle_test *t)
 	t->run(rig, t->random ? STEPS * opts.scale : 0);
 	t->teardown(rig);
 	snprintf(why, sizeof(why), "%" PRIu64 " compared", rig->reads);
+	if (rig->asked)
+		snprintf(why + strlen(why), sizeof(why) - strlen(why),
+			 ", %" PRIu64 " of %" PRIu64 " accesses replayed", rig->replayed,
+			 rig->asked);
 	if (t->random)
 		snprintf(why + strlen(why), sizeof(why) - strlen(why), ", --seed %#" PRIx64, seed);
 	result(!rig->failed && rig->reads, t->name, why);

@@ -157,15 +157,15 @@ static void at_random(struct rig *rig, unsigned int n)
  * access" is one to other registers, among them the one that resets this machine), and what
  * QEMU's functions do with writes to their registers, but for interrupt lines.
  */
-static void feed(struct rig *rig, const struct ls_access *a)
+static bool feed(struct rig *rig, const struct ls_access *a)
 {
 	const struct context *x = rig->ctx;
 
 	if (a->kind >= LS_TIME)
-		return;
+		return true;
 	if (a->addr < PCICONF_PORT + 4) {
 		if (a->len != 4 || a->addr != PCICONF_PORT)
-			return;
+			return false;
 		if (a->kind == LS_OUT)
 			address(rig, (uint32_t)a->val);
 		else
@@ -174,14 +174,17 @@ static void feed(struct rig *rig, const struct ls_access *a)
 		rig_in(rig, a->len, a->addr);
 	} else if ((x->address & 0xff) == INTERRUPT_LINE && a->addr == PCICONF_PORT + 4) {
 		rig_out(rig, 1, a->addr, a->val & 0xff);
+	} else {
+		return false;
 	}
+	return true;
 }
 
 static void by_lockstep(struct rig *rig, unsigned int n)
 {
 	const struct context *x = rig->ctx;
 
-	replay(rig, &ls_pciconf, &x->st, n, feed);
+	replay(rig, &ls_pciconf, &x->st, n, 55, feed);
 }
 
 const struct oracle_test pciconf_tests[] = {

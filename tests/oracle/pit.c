@@ -566,11 +566,11 @@ static void feed_time(struct rig *rig, uint64_t ns)
 }
 
 /* ISA: each byte of a longer access is one of its own port. */
-static void feed(struct rig *rig, const struct ls_access *a)
+static bool feed(struct rig *rig, const struct ls_access *a)
 {
 	if (a->kind >= LS_TIME) {
 		feed_time(rig, a->val);
-		return;
+		return true;
 	}
 	for (unsigned int i = 0; i < a->len; i++) {
 		const struct ls_access byte = replay_byte(a, i);
@@ -587,6 +587,7 @@ static void feed(struct rig *rig, const struct ls_access *a)
 			forward(rig, 1);
 		}
 	}
+	return true;
 }
 
 static void by_lockstep(struct rig *rig, unsigned int n)
@@ -599,7 +600,7 @@ static void by_lockstep(struct rig *rig, unsigned int n)
 		write_count(rig, i, 0x1000);
 	}
 	forward(rig, 1);
-	replay(rig, &ls_pit, &x->st, n, feed);
+	replay(rig, &ls_pit, &x->st, n, 80, feed);
 }
 
 const struct oracle_test pit_tests[] = {

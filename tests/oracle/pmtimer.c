@@ -93,7 +93,7 @@ static void at_random(struct rig *rig, unsigned int n)
 	}
 }
 
-static void feed(struct rig *rig, const struct ls_access *a)
+static bool feed(struct rig *rig, const struct ls_access *a)
 {
 	if (a->kind == LS_IN)
 		rig_in(rig, a->len, a->addr);
@@ -101,11 +101,12 @@ static void feed(struct rig *rig, const struct ls_access *a)
 		rig_out(rig, a->len, a->addr, a->val);
 	else
 		rig_step(rig, a->val);
+	return true;
 }
 
 static void by_lockstep(struct rig *rig, unsigned int n)
 {
-	replay(rig, &ls_pmtimer, &state, n, feed);
+	replay(rig, &ls_pmtimer, &state, n, 80, feed);
 }
 
 const struct oracle_test pmtimer_tests[] = {

@@ -30,7 +30,7 @@ struct access {
 	uint64_t ns; /* virtual time */
 };
 
-#define RIG_KEEP 24U
+#define RIG_KEEP 600U
 
 /**
  * struct rig - both sides
@@ -41,6 +41,7 @@ struct access {
  * @excuse: a read differed: which difference is it? NULL: none, the test fails
  * @ctx:    the device's, for @excuse
  * @failed: values that differed without excuse; after the first the trace is over
+ * @asked, @replayed: accesses of a trace of lockstep's, and those that both sides had
  */
 struct rig {
 	struct qemu qemu;
@@ -54,6 +55,8 @@ struct rig {
 	void *ctx;
 	uint64_t reads;
 	uint64_t failed;
+	uint64_t asked;
+	uint64_t replayed;
 	struct access kept[RIG_KEEP];
 	unsigned int n_kept;
 };
@@ -72,6 +75,9 @@ uint64_t rig_in(struct rig *rig, uint32_t len, uint64_t port);
 void rig_out(struct rig *rig, uint32_t len, uint64_t port, uint64_t val);
 uint64_t rig_read(struct rig *rig, uint32_t len, uint64_t addr);
 void rig_write(struct rig *rig, uint32_t len, uint64_t addr, uint64_t val);
+
+/* A write of which QEMU gets another value, as its device takes what ours does not have. */
+void rig_write_two(struct rig *rig, uint32_t len, uint64_t addr, uint64_t qemu, uint64_t ours);
 
 /* Compares something else than a read: @what at @addr. */
 void rig_same(struct rig *rig, const char *what, uint64_t addr, uint64_t qemu, uint64_t ours);
