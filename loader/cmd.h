@@ -29,6 +29,7 @@ int cmd_list(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
+int cmd_record(int argc, char **argv);
 int cmd_save(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_new(int argc, char **argv);

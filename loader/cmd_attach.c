@@ -18,7 +18,7 @@
 #include "watchdev.h"
 
 /* PMBASE + 8 as firmware places it: q35, Cloud Hypervisor and crosvm; QEMU's pc. */
-static const uint64_t pmtimer_ports[] = { PMTIMER_PORT, 0xb008 };
+static const uint64_t pmtimer_ports[] = { PMTIMER_PORT, PMTIMER_PORT_PC };
 #define N_PORTS (sizeof(pmtimer_ports) / sizeof(pmtimer_ports[0]))
 /* QEMU's HPET counts 100 MHz. */
 #define QEMU_HPET_PERIOD_FS 10000000U

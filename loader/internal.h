@@ -96,6 +96,8 @@ const char *lx_libbpf_said(void);
 /* In front of every /sys, /proc, /dev and /lib path; "" but in tests. */
 extern const char *lx_root;
 int lx_path(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Where the object of a program's name is, or the path that it is. @dir: NULL: the installed one */
+int lx_object_path(const char *name, const char *dir, char *path, size_t size);
 /* First line of a file under lx_root, without its newline; or -errno. */
 int lx_read_line(const char *path, char *buf, size_t size);
 /* A number of /proc/self/fdinfo/@fd; -ENOENT if it has no such key. */

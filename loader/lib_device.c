@@ -23,19 +23,6 @@ static struct lx_device *new_device(void)
 	return dev;
 }
 
-static int object_path(const char *name, const char *dir, char *path, size_t size)
-{
-	int n;
-
-	if (strchr(name, '/')) {
-		n = snprintf(path, size, "%s", name);
-	} else {
-		dir = dir ?: secure_getenv("LIGHTEXIT_BPF_DIR") ?: LX_BPF_DIR;
-		n = snprintf(path, size, "%s/%s.bpf.o", dir, name);
-	}
-	return (size_t)n < size ? 0 : lx_fail(-ENAMETOOLONG, "%s: name too long", name);
-}
-
 int lx_device_open(const char *name, const struct lx_open_opts *opts, struct lx_device **out)
 {
 	char path[LX_PATH_MAX];
@@ -47,7 +34,7 @@ int lx_device_open(const char *name, const struct lx_open_opts *opts, struct lx_
 		return lx_fail(-EINVAL, "lx_device_open: name or out is missing");
 	*out = NULL;
 	err = lx_copy_opts(&o, sizeof(o), opts, "lx_open_opts");
-	err = err ?: object_path(name, o.dir, path, sizeof(path));
+	err = err ?: lx_object_path(name, o.dir, path, sizeof(path));
 	if (err)
 		return err;
 	dev = new_device();

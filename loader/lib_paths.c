@@ -23,6 +23,19 @@ int lx_path(char *buf, size_t size, const char *fmt, ...)
 	return len < 0 || (size_t)len >= size - n ? -ENAMETOOLONG : 0;
 }
 
+int lx_object_path(const char *name, const char *dir, char *path, size_t size)
+{
+	int n;
+
+	if (strchr(name, '/')) {
+		n = snprintf(path, size, "%s", name);
+	} else {
+		dir = dir ?: secure_getenv("LIGHTEXIT_BPF_DIR") ?: LX_BPF_DIR;
+		n = snprintf(path, size, "%s/%s.bpf.o", dir, name);
+	}
+	return (size_t)n < size ? 0 : lx_fail(-ENAMETOOLONG, "%s: name too long", name);
+}
+
 int lx_read_line(const char *path, char *buf, size_t size)
 {
 	char full[LX_PATH_MAX];

@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{ "stats", "show the devices' counters, or their rates", cmd_stats },
 	{ "attach", "answer counters of VMs that know nothing of lightexit", cmd_attach },
 	{ "detach", "take a device off its VM", cmd_detach },
+	{ "record", "write a trace of a VM's accesses to a device", cmd_record },
 	{ "save", "save a device's state to a file", cmd_save },
 	{ "restore", "restore a device's state from a file", cmd_restore },
 	{ "new", "write a new accelerator to start from", cmd_new },

@@ -112,8 +112,8 @@ static int choose_fd(pid_t pid, int fd)
 	for (i = 1; i < n; i++) {
 		if (!same_vm(pid, fds[0], fds[i]))
 			return complain(
-				       "process %d has several VMs, fds %d and %d among them; choose one with "
-				       "--vm-fd",
+				       "process %d has several VMs, fds %d and %d among them; attach takes "
+				       "one with --vm-fd, record cannot tell them apart",
 				       pid, fds[0], fds[i]),
 			       -1;
 	}

@@ -14,6 +14,8 @@
 #define PMTIMER_LEN 4U
 /* PM_TMR_BLK where ICH9-like chipsets and QEMU's q35 have it (PMBASE + 8). */
 #define PMTIMER_PORT 0x608U
+/* And QEMU's pc. */
+#define PMTIMER_PORT_PC 0xb008U
 
 /**
  * struct pmtimer_state - what the timer's value follows from: device time

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* lightexit record: writes a trace of a running VM's accesses to a device. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lightexit/dev/hpet.h>
+#include <lightexit/dev/pciconf.h>
+#include <lightexit/dev/pit.h>
+#include <lightexit/dev/pmtimer.h>
+#include <lightexit/dev/rtc.h>
+#include <lightexit/dev/uart.h>
+
+#include "cmd.h"
+#include "json.h"
+#include "recorder.h"
+#include "trace.h"
+
+/* The buffer is looked at so often. */
+#define TICK_MS 20
+
+static const struct {
+	const char *name;
+	struct record_range range;
+} devices[] = {
+	{ "pmtimer", { PMTIMER_PORT, PMTIMER_LEN, LX_SPACE_PIO } },
+	{ "pmtimer", { PMTIMER_PORT_PC, PMTIMER_LEN, LX_SPACE_PIO } },
+	{ "hpet", { HPET_BASE, HPET_LEN, LX_SPACE_MMIO } },
+	{ "pit", { PIT_PORT, PIT_LEN, LX_SPACE_PIO } },
+	{ "pit", { PIT_PORT_B, PIT_PORT_B_LEN, LX_SPACE_PIO } },
+	{ "rtc", { RTC_PORT, RTC_LEN, LX_SPACE_PIO } },
+	{ "uart", { UART_PORT, UART_LEN, LX_SPACE_PIO } },
+	{ "pciconf", { PCICONF_PORT, PCICONF_LEN, LX_SPACE_PIO } },
+};
+
+#define N_DEVICES (sizeof(devices) / sizeof(devices[0]))
+
+enum {
+	OPT_BUFFER = 256,
+};
+
+struct args {
+	bool json; /* first: the child's input */
+	pid_t pid;
+	const char *name, *output;
+	uint64_t seconds, count, interval, buffer_kb;
+	struct record_filter filter;
+};
+
+struct recording {
+	const struct vm *vm;
+	struct recorder *r;
+	struct trace trace;
+	uint64_t start_ms, shown_ms, shown;
+};
+
+static uint64_t parse_number(const char *s, uint64_t max, const char *what,
+			     struct argp_state *state)
+{
+	uint64_t v;
+	char *end;
+
+	errno = 0;
+	v = strtoull(s, &end, 0);
+	if (s[0] < '0' || s[0] > '9' || *end || errno || !v || v > max)
+		argp_error(state, "%s takes 1 to %" PRIu64 ", not '%s'", what, max, s);
+	return v;
+}
+
+static void add_range(struct args *a, const struct record_range *r, struct argp_state *state)
+{
+	if (a->filter.n_ranges == RECORD_RANGES)
+		argp_error(state, "at most %u ranges are recorded at a time", RECORD_RANGES);
+	a->filter.ranges[a->filter.n_ranges++] = *r;
+}
+
+/* pio:ADDR+LEN or mmio:ADDR+LEN */
+static bool parse_range(const char *s, struct record_range *r)
+{
+	unsigned long long addr, len, end;
+	char *p;
+
+	*r = (struct record_range){ .space = LX_SPACE_PIO };
+	if (!strncmp(s, "mmio:", 5))
+		r->space = LX_SPACE_MMIO;
+	else if (strncmp(s, "pio:", 4))
+		return false;
+	s = strchr(s, ':') + 1;
+	errno = 0;
+	addr = strtoull(s, &p, 0);
+	if (p == s || *p != '+')
+		return false;
+	s = p + 1;
+	len = strtoull(s, &p, 0);
+	end = r->space == LX_SPACE_PIO ? 0x10000 : UINT64_MAX;
+	if (p == s || *p || errno || !len || len > UINT32_MAX || addr >= end || len > end - addr)
+		return false;
+	r->addr = addr;
+	r->len = len;
+	return true;
+}
+
+static void parse_what(struct args *a, const char *arg, struct argp_state *state)
+{
+	struct record_range r;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < N_DEVICES; i++) {
+		if (strcmp(arg, devices[i].name))
+			continue;
+		add_range(a, &devices[i].range, state);
+		found = true;
+	}
+	if (found)
+		return;
+	if (!parse_range(arg, &r))
+		argp_error(
+			state,
+			"'%s' is neither a device (pmtimer, hpet, pit, rtc, uart, pciconf) nor a range "
+			"like pio:0x608+4 or mmio:0xfed00000+0x400",
+			arg);
+	add_range(a, &r, state);
+}
+
+static error_t parse_end(struct args *a, struct argp_state *state)
+{
+	if (!a->filter.n_ranges)
+		argp_error(state, "a DEVICE or range is missing");
+	if (!a->pid == !a->name)
+		argp_error(state, "one of --pid and --name is needed");
+	if (!a->output)
+		argp_error(state, "--output is missing; - is stdout");
+	if (a->json && !strcmp(a->output, "-"))
+		argp_error(state, "the trace and JSON cannot both go to stdout");
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *a = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->json;
+		return 0;
+	case 'p':
+		a->pid = parse_number(arg, INT32_MAX, "--pid", state);
+		return 0;
+	case 'n':
+		a->name = arg;
+		return 0;
+	case 'o':
+		a->output = arg;
+		return 0;
+	case 's':
+		a->seconds = parse_number(arg, 86400, "--seconds", state);
+		return 0;
+	case 'c':
+		a->count = parse_number(arg, UINT32_MAX, "--count", state);
+		return 0;
+	case 'i':
+		a->interval = parse_number(arg, 86400, "--interval", state);
+		return 0;
+	case OPT_BUFFER:
+		a->buffer_kb = parse_number(arg, RECORD_BUFFER_MAX >> 10, "--buffer", state);
+		return 0;
+	case ARGP_KEY_ARG:
+		parse_what(a, arg, state);
+		return 0;
+	case ARGP_KEY_END:
+		return parse_end(a, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{ "pid", 'p', "PID", 0, "The VM of this process", 0 },
+	{ "name", 'n', "NAME", 0, "The VM of this name: QEMU's -name, else the process's name", 0 },
+	{ "output", 'o', "FILE", 0, "Write the trace there; -: to stdout, without numbers", 0 },
+	{ "seconds", 's', "N", 0, "End after so many seconds", 0 },
+	{ "count", 'c', "N", 0, "End after so many accesses", 0 },
+	{ "interval", 'i', "SECONDS", 0, "Show the numbers every so many seconds (1)", 0 },
+	{ "buffer", OPT_BUFFER, "KB", 0, "Room for what comes at once (8192)", 0 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { JSON_CHILD, { 0 } };
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "DEVICE|RANGE...",
+	.children = children,
+	.doc = "Writes a trace of a running VM's accesses to DEVICEs (pmtimer, hpet, pit, rtc, uart, pciconf) "
+	       "or RANGEs (pio:ADDR+LEN, mmio:ADDR+LEN): what was read and written, when, how long it took, "
+	       "and who answered. The VM is not touched. Ends with the VM, or with Ctrl-C."
+	       "\vThe trace is text; docs/trace-format.md says how. LOST counts accesses that came too fast "
+	       "to be recorded; the trace says where.",
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+static void on_event(void *ctx, const struct record_event *e)
+{
+	struct recording *rec = ctx;
+
+	trace_event(&rec->trace, e);
+}
+
+static void print_table(const struct recording *rec, uint64_t rate)
+{
+	static const char *const head[] = { "PID",   "VM",	"SECONDS", "RECORDED",
+					    "REC/s", "THREADS", "LOST" };
+	struct table *t = table_new(7, head);
+
+	table_add(t, "%d", rec->vm->pid);
+	table_add(t, "%s", rec->vm->name);
+	table_add(t, "%" PRIu64, (rec->shown_ms - rec->start_ms) / 1000);
+	table_add(t, "%" PRIu64, rec->trace.records);
+	table_add(t, "%" PRIu64, rate);
+	table_add(t, "%u", rec->trace.n_tids);
+	table_add(t, "%" PRIu64, recorder_lost(rec->r));
+	if (isatty(STDOUT_FILENO))
+		printf("\033[H\033[J");
+	table_print(t);
+}
+
+static int show(const struct args *a, struct recording *rec)
+{
+	uint64_t now = now_ms(), n = rec->trace.records - rec->shown;
+	uint64_t rate = now > rec->shown_ms ? n * 1000 / (now - rec->shown_ms) : 0;
+
+	rec->shown = rec->trace.records;
+	rec->shown_ms = now;
+	if (!strcmp(a->output, "-"))
+		return RC_OK;
+	if (a->json)
+		return json_print(json_pack("{s:f, s:i, s:s, s:s, s:I, s:I, s:i, s:I}", "monotonic",
+					    now / 1e3, "pid", (int)rec->vm->pid, "vm",
+					    rec->vm->name, "output", a->output, "recorded",
+					    (json_int_t)rec->trace.records, "per_second",
+					    (json_int_t)rate, "threads", (int)rec->trace.n_tids,
+					    "lost", (json_int_t)recorder_lost(rec->r)),
+				  JSON_COMPACT);
+	print_table(rec, rate);
+	return fflush(stdout) ? complain("cannot write") : RC_OK;
+}
+
+static bool is_over(const struct args *a, const struct recording *rec)
+{
+	return trace_is_full(&rec->trace) ||
+	       (a->seconds && now_ms() - rec->start_ms >= a->seconds * 1000);
+}
+
+/* Until a signal, the VM's end, or as many seconds or accesses as were asked for. */
+static int listen(const struct args *a, struct recording *rec, int sigfd)
+{
+	struct pollfd p[] = { { .fd = sigfd, .events = POLLIN },
+			      { .fd = rec->vm->pidfd, .events = POLLIN } };
+	int rc = RC_OK, ended = 0;
+
+	while (rc == RC_OK && !ended && !is_over(a, rec)) {
+		ended = poll(p, 2, TICK_MS);
+		recorder_take(rec->r);
+		if (ferror(rec->trace.f))
+			break;
+		if (now_ms() - rec->shown_ms >= a->interval * 1000)
+			rc = show(a, rec);
+	}
+	recorder_stop(rec->r);
+	recorder_take(rec->r);
+	return rc == RC_OK ? show(a, rec) : rc;
+}
+
+static int record(const struct args *a, const struct vm *vm, int sigfd)
+{
+	struct recording rec = { .vm = vm, .trace = { .limit = a->count } };
+	struct record_filter filter = a->filter;
+	uint64_t lost;
+	int rc, err;
+
+	filter.tgid = vm->pid;
+	rc = trace_open(&rec.trace, a->output, vm, &filter);
+	if (rc != RC_OK)
+		return rc;
+	rec.start_ms = now_ms();
+	rec.shown_ms = rec.start_ms;
+	rc = recorder_start(&filter, a->buffer_kb << 10, on_event, &rec, &rec.r);
+	if (rc == RC_OK)
+		rc = show(a, &rec);
+	if (rc == RC_OK)
+		rc = listen(a, &rec, sigfd);
+	lost = rec.r ? recorder_lost(rec.r) : 0;
+	err = trace_close(&rec.trace, lost);
+	if (lost)
+		complain("%" PRIu64 " accesses came too fast and were lost; the trace says where",
+			 lost);
+	if (rec.r)
+		recorder_free(rec.r);
+	return rc == RC_OK ? err : rc;
+}
+
+static int find_vm(const struct args *a, struct vms *vms)
+{
+	int rc = a->pid ? vms_of_pid(a->pid, -1, vms) : vms_by_name(a->name, NULL, vms);
+
+	if (rc == RC_OK && vms->n > 1)
+		return complain(
+			"%zu VMs have the name '%s', processes %d and %d among them; choose by "
+			"--pid",
+			vms->n, a->name, vms->v[0].pid, vms->v[1].pid);
+	return rc;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	struct args a = { .interval = 1, .buffer_kb = RECORD_BUFFER >> 10 };
+	struct vms vms = { 0 };
+	sigset_t set;
+	int rc, sigfd;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (sigfd < 0)
+		return complain("signalfd: %s", strerror(errno));
+	rc = find_vm(&a, &vms);
+	if (rc == RC_OK) {
+		vm_release(&vms.v[0]);
+		rc = record(&a, &vms.v[0], sigfd);
+	}
+	vms_free(&vms);
+	close(sigfd);
+	return rc;
+}

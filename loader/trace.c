@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
+/* See trace.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "trace.h"
+
+static void write_head(struct trace *t, const struct vm *vm, const struct record_filter *filter)
+{
+	struct utsname u = { 0 };
+	time_t now = time(NULL);
+	char date[32];
+	__u32 i;
+
+	uname(&u);
+	strftime(date, sizeof(date), "%FT%TZ", gmtime(&now));
+	fprintf(t->f, "lightexit-trace 1\ndate %s\nhost %s\nvm %s\n", date, u.release, vm->name);
+	for (i = 0; i < filter->n_ranges; i++) {
+		const struct record_range *r = &filter->ranges[i];
+
+		fprintf(t->f, "range %s:0x%" PRIx64 "+0x%x\n",
+			r->space == LX_SPACE_PIO ? "pio" : "mmio", (uint64_t)r->addr, r->len);
+	}
+}
+
+/* For its owner alone: it may tell more of a guest than its user knows. */
+int trace_open(struct trace *t, const char *path, const struct vm *vm,
+	       const struct record_filter *filter)
+{
+	int fd = STDOUT_FILENO;
+
+	if (strcmp(path, "-"))
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	t->f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!t->f)
+		return complain("%s: %s", path, strerror(errno));
+	t->pid = vm->pid;
+	write_head(t, vm, filter);
+	return RC_OK;
+}
+
+static void write_thread(const struct trace *t, unsigned int i, uint32_t tid)
+{
+	char path[64], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%u/comm", t->pid, tid);
+	f = fopen(path, "re");
+	if (f && fgets(comm, sizeof(comm), f))
+		comm[strcspn(comm, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	fprintf(t->f, "t %u %s\n", i, comm);
+}
+
+/* The thread's number in the trace. */
+static unsigned int thread_of(struct trace *t, uint32_t tid)
+{
+	unsigned int i;
+	uint32_t *tids;
+
+	for (i = 0; i < t->n_tids; i++) {
+		if (t->tids[i] == tid)
+			return i;
+	}
+	tids = reallocarray(t->tids, i + 1, sizeof(*tids));
+	if (!tids)
+		abort();
+	t->tids = tids;
+	tids[t->n_tids++] = tid;
+	write_thread(t, i, tid);
+	return i;
+}
+
+static void write_lost(struct trace *t, uint64_t lost)
+{
+	if (lost > t->lost)
+		fprintf(t->f, "l %" PRIu64 "\n", lost - t->lost);
+	t->lost = lost;
+}
+
+static void write_access(struct trace *t, const struct record_event *e)
+{
+	static const char kinds[][2] = {
+		[RECORD_IN] = "Ii",
+		[RECORD_OUT] = "oo",
+		[RECORD_READ] = "Rr",
+		[RECORD_WRITE] = "ww",
+	};
+
+	fprintf(t->f, " %c %" PRIu64 " %" PRIx64 " %u", kinds[e->kind][e->vmm & 1],
+		(uint64_t)(e->ns - e->trap_ns), (uint64_t)e->addr, e->size);
+	if (e->count > 1)
+		fprintf(t->f, "*%u", e->count);
+	fprintf(t->f, " %" PRIx64 "\n", (uint64_t)e->val);
+	t->records++;
+}
+
+bool trace_is_full(const struct trace *t)
+{
+	return t->limit && t->records >= t->limit;
+}
+
+void trace_event(struct trace *t, const struct record_event *e)
+{
+	unsigned int thread;
+
+	if (e->kind > RECORD_EXIT || trace_is_full(t))
+		return;
+	write_lost(t, e->lost);
+	thread = thread_of(t, e->tid);
+	if (!t->last_ns)
+		t->last_ns = e->ns;
+	fprintf(t->f, "%u %" PRId64, thread, (int64_t)(e->ns - t->last_ns));
+	t->last_ns = e->ns;
+	if (e->kind == RECORD_EXIT)
+		fprintf(t->f, " x %" PRIu64 " %" PRIu64 "\n", (uint64_t)e->addr, (uint64_t)e->val);
+	else
+		write_access(t, e);
+}
+
+int trace_close(struct trace *t, uint64_t lost)
+{
+	bool failed;
+
+	if (!trace_is_full(t))
+		write_lost(t, lost);
+	fprintf(t->f, "end %" PRIu64 " %" PRIu64 "\n", t->records, t->lost);
+	failed = ferror(t->f);
+	free(t->tids);
+	t->tids = NULL;
+	if (fclose(t->f) || failed)
+		return complain("the trace was not written: %s", strerror(errno ?: EIO));
+	return RC_OK;
+}
