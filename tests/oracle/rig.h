@@ -30,7 +30,7 @@ struct access {
 	uint64_t ns; /* virtual time */
 };
 
-#define RIG_KEEP 600U
+#define RIG_KEEP 24U
 
 /**
  * struct rig - both sides
