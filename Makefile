@@ -14,7 +14,7 @@ help:
 	@echo 'lightexit: BPF programs that answer a virtual machine'"'"'s trapped I/O in the host kernel'
 	@echo
 	@echo 'On a fresh machine (everything runs in an emulated machine, nothing touches this kernel):'
-	@echo '  make demo           the HPET and PM timer answered by the VMM and by BPF, side by side'
+	@echo '  make demo           registers, and a boot of Linux, answered by the VMM and by BPF, side by side'
 	@echo '  make check          all tests (under 30 minutes); make check-quick: under 3'
 	@echo '  make bench          instructions per access; HOST=1: by time, on this host'"'"'s own KVM'
 	@echo '  make bench-scaling  counter reads of 1, 2, 4 vCPUs: without a lock, under one, in the VMM'
@@ -57,6 +57,10 @@ lab-module:
 	$(Q)tests/symbols.sh $(KMOD)/kernel/lightexit.ko $(KDIR)/Module.symvers
 	$(call msg,KMOD,$(KMOD)/bench/lxbench.ko)
 	$(Q)$(MAKE) -C $(KMOD)/bench KDIR=$(KDIR) >$(KMOD)/log 2>&1 || { cat $(KMOD)/log >&2; exit 1; }
+
+# What `make demo` runs.
+lab-demo: bpf loader examples
+	$(Q)$(MAKE) -C tests/bench all
 
 lab-user: bpf loader examples
 	$(Q)$(MAKE) -C tests/vm all
@@ -109,6 +113,10 @@ bench-scaling: lab
 demo: lab-setup
 	$(Q)examples/demo.sh
 
+demo-build: lab-setup
+	$(Q)$(call LAB_MAKE,stable) lab-module
+	$(Q)$(call LAB_MAKE,stable) -j$(shell nproc) lab-demo
+
 install: bpf loader
 	$(Q)$(MAKE) -C loader install
 	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/lightexit
@@ -125,5 +133,5 @@ clean:
 	$(Q)rm -rf build
 
 PREFIX ?= /usr/local
-.PHONY: help all module bpf loader examples lab lab-setup lab-module lab-user lint check check-quick \
-	check-kernels check-debug soak fuzz bench bench-scaling demo install dkms-install clean
+.PHONY: help all module bpf loader examples lab lab-setup lab-module lab-demo lab-user lint check \
+	check-quick check-kernels check-debug soak fuzz bench bench-scaling demo demo-build install dkms-install clean
