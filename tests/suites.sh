@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # suites.sh SUITE...: runs test suites on the host's side, each in the lab, and ends with one
 # line "N passed, N failed, N skipped" over all of them. Everything is built before (make lab).
-#   check         lab unit oracle lockstep lockstep-vm fuzz lint examples boot new verify bench vm-stable
+#   check         lab unit oracle lockstep lockstep-vm fuzz lint examples boot new verify bench demo
+#                 vm-stable
 #   check-quick   unit lint verify, and the VM tests of refusals
 #   vm-KERNEL     tests/vm on that kernel: stable, newest, rt, debug
 # A suite that ends without such a line of its own has failed. Logs: build/check/SUITE.log.
@@ -24,10 +25,12 @@ run_suite() {
 	fuzz) lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep fuzz ;;
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
-	boot) lab/run --icount --timeout 1800 -- examples/selftest.sh boot ide ;;
+	boot) lab/run --icount --timeout 1800 -- env BOOT_JSON="$logs/boot.json" \
+		examples/selftest.sh boot ide ;;
 	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
 	bench) tests/bench/run.sh --check ;;
+	demo) lab/enter tests/demo.sh build/bench/results.json "$logs/boot.json" ;;
 	litmus) tests/litmus/run.sh ;;
 	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh refusals ;;
 	vm-debug) vm_debug ;;
@@ -88,7 +91,8 @@ count() {
 suites=()
 for s; do
 	case $s in
-	check) suites+=(unit oracle lockstep lockstep-vm fuzz lint lab examples boot new verify bench vm-stable) ;;
+	check) suites+=(unit oracle lockstep lockstep-vm fuzz lint lab examples boot new verify bench demo
+		vm-stable) ;;
 	check-quick) suites+=(unit lint verify vm-quick) ;;
 	*) suites+=("$s") ;;
 	esac
