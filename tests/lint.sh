@@ -121,7 +121,7 @@ library='LGPL-2.1-or-later OR BSD-2-Clause'
 licences()
 {
 	case $1 in
-	LICENSES/* | *.json | *.png | *.svg) ;;
+	LICENSES/* | *.json | *.png | *.svg | *.trace) ;;
 	kernel/Makefile | kernel/Kbuild | dkms.conf) printf '%s\n' "$shared" GPL-2.0-only ;;
 	kernel/* | tests/bench/kmod/lxbench.c) echo GPL-2.0-only ;;
 	include/lightexit/lightexit.h) echo "$library" ;;
