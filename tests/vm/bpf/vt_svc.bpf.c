@@ -122,8 +122,11 @@ static __s32 carry_out(struct vt_svc_state *st, struct lx_io *io, struct vt_orde
 	__u64 run = __sync_fetch_and_add(&order->runs, 1);
 	__u32 i;
 
-	for (i = 0; i < VT_CALLS && i < order->n; i++)
+	bpf_for(i, 0, VT_CALLS) {
+		if (i >= order->n)
+			break;
 		order->calls[i].ret = make_call(st, io, &order->calls[i]);
+	}
 	return order->limit && run >= order->limit ? order->then : order->verdict;
 }
 
