@@ -438,6 +438,7 @@ static void write_one(struct vmm_ide *ide, uint32_t region, uint64_t off, uint32
 
 	if (ide_write(st, region, off, len, val, &rose) == LX_PASS) {
 		if (region == IDE_REGION_COMMAND && off == IDE_COMMAND) {
+			was = false; /* 5.2.9: the write negates INTRQ; the end is a new edge */
 			command(ide, (uint32_t)val);
 		} else if (region == IDE_REGION_COMMAND && len > 1) {
 			data_out(ide, len, val);

@@ -288,7 +288,7 @@ Test(ide_disk, multiple)
 	out(1, CMD + 7, 0xc6);
 	irqs();
 	command(0xc4, 1, 0, false);
-	expect_end(FAILED, ABRT, 0); /* the line was still up */
+	expect_end(FAILED, ABRT, 1); /* 5.2.9: Command has negated the line */
 	command(0xc5, 1, 0, false);
 	expect_end(FAILED, ABRT, 1);
 }
@@ -612,4 +612,22 @@ Test(ide_disk, polled)
 	expect_end(READY, 0, 0);
 	out(1, CTL, 0);
 	cr_expect_eq(irqs(), 0, "Status has acknowledged it");
+}
+
+/*
+ * 5.2.9: INTRQ is negated by the write of Command. Who has not read Status since the command
+ * before gets an edge for the end of the next one all the same, and so does the bus master.
+ */
+Test(ide_disk, command_with_interrupt_pending)
+{
+	static const uint8_t codes[] = { 0xe7, 0x20, 0x90, 0xec };
+
+	for (unsigned int i = 0; i < sizeof(codes); i++) {
+		out(1, BM + 2, 4);
+		command(codes[i], 1, 30, false);
+		cr_expect_eq(irqs(), 1, "command %#x interrupts", codes[i]);
+		cr_expect_eq(in(1, BM + 2) & 4, 4, "command %#x", codes[i]);
+		if (codes[i] == 0x20)
+			expect_sectors(30, 1);
+	}
 }
