@@ -122,13 +122,7 @@ static void masked(struct rig *rig)
 	dma(rig, 0xc8, 1, 7, false);
 	put(rig, CMD + 7, 0xe7);
 	settle(rig, 0x80);
-	put(rig, CTL, 0);
-	differ(rig, PENDING);
-	interrupts(rig);
-	get(rig, BM + 2);
-	differ(rig, SAME);
-	get(rig, CMD + 7);
-	put(rig, BM + 2, 0x66);
+	release(rig, PENDING);
 	put(rig, CMD + 7, 0xe7);
 	settle(rig, 0x80);
 	interrupts(rig);
@@ -183,20 +177,6 @@ static void every_command(struct rig *rig)
 		differ(rig, SAME);
 	}
 	soft_reset(rig);
-}
-
-/* Words that are the device's own, as intervals. */
-static bool own_word(unsigned int i)
-{
-	static const uint8_t own[][2] = { { 2, 2 },	{ 4, 5 },     { 10, 46 },  { 48, 52 },
-					  { 62, 62 },	{ 64, 76 },   { 80, 82 },  { 84, 87 },
-					  { 106, 111 }, { 169, 169 }, { 217, 217 } };
-
-	for (unsigned int k = 0; k < sizeof(own) / sizeof(own[0]); k++) {
-		if (i >= own[k][0] && i <= own[k][1])
-			return true;
-	}
-	return false;
 }
 
 /* @translated: not by 16 and 63 */
@@ -473,5 +453,6 @@ static void at_random(struct rig *rig, unsigned int n)
 const struct oracle_test ide_tests[] = {
 	{ "ide.directed", false, ide_setup, directed, ide_teardown, ide_differences },
 	{ "ide.random", true, ide_setup, at_random, ide_teardown, ide_differences },
+	{ "ide.lockstep", true, ide_setup, ide_by_lockstep, ide_teardown, ide_differences },
 	{ 0 },
 };

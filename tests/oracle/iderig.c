@@ -79,16 +79,30 @@ struct difference ide_differences[] = {
 	[DIAGNOSTIC_1] = { .name = "EXECUTE DEVICE DIAGNOSTIC with device 1 selected",
 			   .sentence = "9.16.1: commands to device 1 are ignored, \"except for "
 				       "EXECUTE DEVICE DIAGNOSTIC\". QEMU ignores that, too." },
-	[TRANSLATION] = { .name = "words 54 to 58 of IDENTIFY DEVICE",
-			  .sentence = "They are the current translation. QEMU keeps what the first "
-				      "IDENTIFY DEVICE said." },
+	[TRANSLATION] = { .name = "words 54 to 59 of IDENTIFY DEVICE",
+			  .sentence = "They are the current translation, and SET MULTIPLE MODE's "
+				      "current setting. QEMU keeps what the first IDENTIFY DEVICE "
+				      "said." },
 	[NO_SECTORS] = { .name = "INITIALIZE DEVICE PARAMETERS with 0 sectors",
 			 .sentence = "No such translation can be; QEMU takes it." },
+	[WAITING] = { .name = "SRST under a DMA command that waits",
+		      .sentence = "ATA-1, 7.2.6: \"The drive is held reset when this bit is set.\" "
+				  "QEMU does the command with the bus master's next start." },
+	[SELECTED] = { .name = "device that is selected after SRST",
+		       .sentence =
+			       "9.12: with the signature Device is 00h, device 0. QEMU says so, and "
+			       "keeps device 1 selected." },
+	[ACTIVE] = { .name = "DMA command while the bus master is active",
+		     .sentence =
+			     "82371AB 5.2.1: \"Bus master operation begins when this bit is detected "
+			     "changing from a zero to a one\", with the table's first descriptor. "
+			     "QEMU goes on behind those of the command before." },
 	{ 0 },
 };
 
 struct context {
 	struct vmm_ide *ide;
+	struct ide_state st;
 	char path[512];
 	int disk;
 	int irq;
@@ -144,6 +158,11 @@ static void enable_function(struct rig *rig)
 	}
 }
 
+const struct ide_state *ide_state(const struct rig *rig)
+{
+	return &((const struct context *)rig->ctx)->st;
+}
+
 void ide_setup(struct rig *rig)
 {
 	struct context *x = calloc(1, sizeof(*x));
@@ -160,6 +179,8 @@ void ide_setup(struct rig *rig)
 	x->irq = eventfd(0, EFD_NONBLOCK);
 	opts.fd = x->disk;
 	opts.irq_fd = x->irq;
+	opts.state = &x->st;
+	lx_state_init(&x->st.hdr, sizeof(x->st));
 	if (!rig->vm.mem || vmm_ide_new(&rig->vm, &opts, &x->ide))
 		exit(1);
 	rig->ctx = x;
@@ -332,16 +353,34 @@ void pio(struct rig *rig, uint8_t command, unsigned int count, uint64_t lba, boo
 	registers(rig);
 }
 
-void soft_reset(struct rig *rig)
+void release(struct rig *rig, enum ide_difference which)
 {
-	put(rig, CTL, 4);
-	settle(rig, 0x80);
 	put(rig, CTL, 0);
-	differ(rig, SRST_IRQ);
+	differ(rig, which);
 	interrupts(rig);
 	get(rig, BM + 2);
 	differ(rig, SAME);
 	get(rig, CMD + 7);
 	put(rig, BM + 2, 0x66);
+}
+
+void soft_reset(struct rig *rig)
+{
+	put(rig, CTL, 4);
+	settle(rig, 0x80);
+	release(rig, SRST_IRQ);
 	registers(rig);
+}
+
+bool own_word(unsigned int i)
+{
+	static const uint8_t own[][2] = { { 2, 2 },	{ 4, 5 },     { 10, 46 },  { 48, 52 },
+					  { 62, 62 },	{ 64, 76 },   { 80, 82 },  { 84, 87 },
+					  { 106, 111 }, { 169, 169 }, { 217, 217 } };
+
+	for (unsigned int k = 0; k < sizeof(own) / sizeof(own[0]); k++) {
+		if (i >= own[k][0] && i <= own[k][1])
+			return true;
+	}
+	return false;
 }

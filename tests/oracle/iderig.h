@@ -35,10 +35,16 @@ enum ide_difference {
 	OPTIONAL,
 	DIAGNOSTIC_1,
 	TRANSLATION,
-	NO_SECTORS
+	NO_SECTORS,
+	WAITING,
+	SELECTED,
+	ACTIVE
 };
 
 extern struct difference ide_differences[];
+
+/* Ours. */
+const struct ide_state *ide_state(const struct rig *rig);
 
 void ide_setup(struct rig *rig);
 void ide_teardown(struct rig *rig);
@@ -77,6 +83,15 @@ void write_memory(struct rig *rig, uint64_t addr, uint64_t val);
 void same_memory(struct rig *rig, uint64_t addr, uint64_t len);
 void prd(struct rig *rig, unsigned int i, uint64_t base, uint64_t len, bool last);
 
+/* Clears Device Control, and then interrupts, which may differ in this way. */
+void release(struct rig *rig, enum ide_difference which);
+
 void soft_reset(struct rig *rig);
+
+/* Of IDENTIFY DEVICE's words: the device's own, which may be anything. */
+bool own_word(unsigned int i);
+
+/* idereplay.c */
+void ide_by_lockstep(struct rig *rig, unsigned int n);
 
 #endif /* IDERIG_H */
