@@ -49,6 +49,9 @@ done
 for device in UART RTC PIT HPET "PM timer" "PCI configuration" all; do
 	check "a boot, $device" row "$device" 3
 done
+check "a boot, instructions" lines "$dir/report.md" 1 \
+	'^The boots cost [0-9]+\.[0-9]+ billion instructions by the VMM, [0-9]+\.[0-9]+ with programs,'
+check "a boot, fewer with programs" jq -e '.[1].cpu_seconds < .[0].cpu_seconds' "$dir/boot.json"
 check "no other rows" lines "$dir/report.md" 25 '^\|'
 check "no empty cell" lines "$dir/report.md" 0 '\| *\||null|nan'
 check "the chart's registers" lines "$dir/exits.dat" 7 "^\"[^\"]+\"	$number	$number\$"

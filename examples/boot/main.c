@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "count.h"
 #include "linuxopts.h"
@@ -22,11 +23,12 @@ struct config {
 	bool compare;
 };
 
-/* A boot. */
+/* A boot. @cpu: the guest's time of the CPU, the VMM's, and what the kernel did for both. */
 struct run {
 	bool bpf;
 	uint64_t heavy;
 	double seconds;
+	double cpu;
 	struct example_cost costs[DEVICES];
 	struct counts counts;
 };
@@ -62,20 +64,30 @@ static void take_counts(struct run *r, const struct vmm_pc *pc)
 	}
 }
 
+static double clock_seconds(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 static int measure(const struct config *c, enum vmm_path path, FILE *console, struct run *r)
 {
 	struct vmm_pc_opts opts = linux_pc(&c->guest, &c->common, console);
 	struct vmm_pc pc;
-	uint64_t start;
+	double start, cpu;
 	int err;
 
 	opts.path = path;
 	err = vmm_pc_create(&pc, &opts);
 	if (!err) {
 		counts_attach(&r->counts, pc.vm);
-		start = vmm_clock_ns(pc.vm, LX_CLOCK_MONOTONIC);
+		start = clock_seconds(CLOCK_MONOTONIC);
+		cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
 		err = linux_boot(&pc, &c->guest);
-		r->seconds = (double)(vmm_clock_ns(pc.vm, LX_CLOCK_MONOTONIC) - start) / 1e9;
+		r->seconds = clock_seconds(CLOCK_MONOTONIC) - start;
+		r->cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 		take_counts(r, &pc);
 	}
 	vmm_pc_destroy(&pc);
@@ -137,6 +149,9 @@ static void print_table(const struct run *runs, unsigned int n)
 	printf("%-31s", "all heavy exits");
 	for (unsigned int i = 0; i < n; i++)
 		printf(" %12lu", runs[i].heavy);
+	printf("\n%-31s", "CPU time, s");
+	for (unsigned int i = 0; i < n; i++)
+		printf(" %12.3f", runs[i].cpu);
 	putchar('\n');
 	for (unsigned int d = 0; d < DEVICES; d++) {
 		printf("%-9s %-21s", vmm_pc_names[d], "answered by BPF");
@@ -185,11 +200,11 @@ static int print_json(const struct run *runs, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		const struct run *r = &runs[i];
 
-		array = example_append(array,
-				       json_pack("{s:s, s:I, s:f, s:o, s:o}", "path", path_name(r),
-						 "heavy_exits", (json_int_t)r->heavy, "seconds",
-						 r->seconds, "devices", devices_json(r),
-						 "registers", registers_json(r)));
+		array = example_append(
+			array, json_pack("{s:s, s:I, s:f, s:f, s:o, s:o}", "path", path_name(r),
+					 "heavy_exits", (json_int_t)r->heavy, "seconds", r->seconds,
+					 "cpu_seconds", r->cpu, "devices", devices_json(r),
+					 "registers", registers_json(r)));
 	}
 	return example_print_json(array);
 }
