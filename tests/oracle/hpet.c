@@ -580,7 +580,7 @@ static void write_reg(struct rig *rig, const struct ls_access *a)
 		return;
 	}
 	differences[NOT_OFFERED].met += val != a->val;
-	rig_write_two(rig, a->len, a->addr, val, a->val);
+	rig_write_two(rig, LX_SPACE_MMIO, a->len, a->addr, val, a->val);
 }
 
 static bool feed_write(struct rig *rig, const struct ls_access *a)

@@ -257,6 +257,15 @@ static bool feed(struct rig *rig, const struct ls_access *a)
 	return done;
 }
 
+/* Left out: a disk that shrinks, or is pulled. */
+static bool extra(struct rig *rig, const struct ls_access *a)
+{
+	if (a->addr != 2)
+		return false;
+	write_tables(rig);
+	return true;
+}
+
 void ide_by_lockstep(struct rig *rig, unsigned int n)
 {
 	shadow.line = SAME;
@@ -270,6 +279,7 @@ void ide_by_lockstep(struct rig *rig, unsigned int n)
 	plain(rig, 0xec);
 	soft_reset(rig);
 	write_tables(rig);
+	rig->extra = extra;
 	replay(rig, &ls_ide, ide_state(rig), n / 5, 95, feed);
 	replay_least(rig, "commands", shadow.commands, n / 200);
 	soft_reset(rig); /* what was written so far is on the disk then */

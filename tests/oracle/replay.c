@@ -69,6 +69,8 @@ void replay(struct rig *rig, const struct ls_device *dev, const void *state, uns
 		a = ls_gen_next(&gen, state);
 		if (a.kind == LS_TIME || a.kind == LS_JUMP)
 			feed(rig, &a);
+		else if (a.kind == LS_EXTRA && rig->extra)
+			feed_one(rig, &a, rig->extra);
 		else if (a.kind == LS_EXTRA || (a.kind < LS_TIME && !is_within(dev, &a)))
 			rig->asked += a.count;
 		else if (a.kind == LS_INS || a.kind == LS_OUTS)

@@ -17,8 +17,9 @@
  * @feed:  does an access, or lets time go by; a string comes element by element.
  *         Return: false if the access was left out
  *
- * Left out, too: what comes from outside the guest, attaching, and accesses that end behind the
- * device, where QEMU's machine has something else. How many accesses were replayed is printed.
+ * Left out, too: accesses that end behind the device, where QEMU's machine has something else; and
+ * what comes from outside the guest, but for what rig.extra() does. How many accesses were
+ * replayed is printed.
  */
 void replay(struct rig *rig, const struct ls_device *dev, const void *state, unsigned int n,
 	    unsigned int least, bool (*feed)(struct rig *rig, const struct ls_access *a));

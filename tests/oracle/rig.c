@@ -140,14 +140,15 @@ void rig_write(struct rig *rig, uint32_t len, uint64_t addr, uint64_t val)
 		     .write = true, .space = LX_SPACE_MMIO, .addr = addr, .len = len, .val = val });
 }
 
-void rig_write_two(struct rig *rig, uint32_t len, uint64_t addr, uint64_t qemu, uint64_t ours)
+void rig_write_two(struct rig *rig, uint32_t space, uint32_t len, uint64_t addr, uint64_t qemu,
+		   uint64_t ours)
 {
-	struct access a = { .write = true, .space = LX_SPACE_MMIO, .addr = addr, .len = len };
+	struct access a = { .write = true, .space = space, .addr = addr, .len = len };
 	const struct vmm_dev *d = find(rig, &a);
 
 	a.val = ours;
 	a.ns = rig->now;
-	qemu_access(&rig->qemu, a.space, true, addr, len, qemu);
+	qemu_access(&rig->qemu, space, true, addr, len, qemu);
 	d->write(d->opaque, NULL, addr - d->base, len, ours);
 	rig->kept[rig->n_kept++ % RIG_KEEP] = a;
 }

@@ -21,6 +21,8 @@ struct difference {
 	uint64_t met;
 };
 
+struct ls_access;
+
 struct access {
 	bool write;
 	uint32_t space;
@@ -41,6 +43,7 @@ struct access {
  * @excuse: a read differed: which difference is it? NULL: none, the test fails
  * @ctx:    the device's, for @excuse
  * @failed: values that differed without excuse; after the first the trace is over
+ * @extra:  of a trace of lockstep's: as replay()'s feed, for LS_EXTRA; or NULL
  * @asked, @replayed: accesses of a trace of lockstep's, and those that both sides had
  */
 struct rig {
@@ -55,6 +58,7 @@ struct rig {
 	void *ctx;
 	uint64_t reads;
 	uint64_t failed;
+	bool (*extra)(struct rig *rig, const struct ls_access *a);
 	uint64_t asked;
 	uint64_t replayed;
 	struct access kept[RIG_KEEP];
@@ -77,7 +81,8 @@ uint64_t rig_read(struct rig *rig, uint32_t len, uint64_t addr);
 void rig_write(struct rig *rig, uint32_t len, uint64_t addr, uint64_t val);
 
 /* A write of which QEMU gets another value, as its device takes what ours does not have. */
-void rig_write_two(struct rig *rig, uint32_t len, uint64_t addr, uint64_t qemu, uint64_t ours);
+void rig_write_two(struct rig *rig, uint32_t space, uint32_t len, uint64_t addr, uint64_t qemu,
+		   uint64_t ours);
 
 /* Compares something else than a read: @what at @addr. */
 void rig_same(struct rig *rig, const char *what, uint64_t addr, uint64_t qemu, uint64_t ours);
