@@ -237,10 +237,25 @@ static void on_doorbell(void *opaque)
 	struct vmm_virtio *v = d->v;
 
 	pthread_mutex_lock(&v->io);
-	/* 3.1.1: nothing is taken before DRIVER_OK. Both locks are needed to change it. */
-	if (v->st->queues[d->queue].doorbell)
+	/*
+	 * 3.1.1: nothing is taken before DRIVER_OK. Both locks are needed to change it. And what is
+	 * frozen is saved: nothing but the guest changes it.
+	 */
+	if (v->st->queues[d->queue].doorbell && lx_state_live(&v->st->hdr))
 		v->opts.notify(v->opts.opaque, d->queue);
 	pthread_mutex_unlock(&v->io);
+}
+
+void vmm_virtio_settle(struct vmm_virtio *v)
+{
+	pthread_mutex_lock(&v->io);
+	pthread_mutex_unlock(&v->io);
+}
+
+void vmm_virtio_kick(struct vmm_virtio *v)
+{
+	for (unsigned int i = 0; i < v->opts.queues; i++)
+		eventfd_write(v->doorbells[i].fd, 1);
 }
 
 /* 4.2.2, and what the device says of itself. */

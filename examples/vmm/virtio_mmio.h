@@ -72,6 +72,16 @@ void vmm_virtio_free(struct vmm_virtio *v);
 /* A queue's doorbell: the eventfd for its slot (lx_device_set_eventfds()). */
 int vmm_virtio_doorbell(const struct vmm_virtio *v, unsigned int queue);
 
+/**
+ * vmm_virtio_settle() - after lx_freeze() or lx_state_freeze()
+ *
+ * When it returns @notify has ended, and is not called until the state is thawed.
+ */
+void vmm_virtio_settle(struct vmm_virtio *v);
+
+/* After a thaw: has the loop look at all queues, whoever was notified of them. */
+void vmm_virtio_kick(struct vmm_virtio *v);
+
 /* Its index, for vmm_dev_count(). */
 unsigned int vmm_virtio_index(const struct vmm_virtio *v);
 

@@ -334,3 +334,41 @@ Test(virtio, resized)
 	cr_expect_leq(p->config_changes, n + 1, "%lu of %lu", p->config_changes, n);
 	cr_expect_geq(handled(), MIN_HANDLED);
 }
+
+/* Leaves the device frozen for a while. Return: the guest's accesses meanwhile */
+static uint64_t freeze_a_while(void)
+{
+	struct lx_state *hdr = &((struct virtio_mmio_state *)lx_device_state(dev, NULL))->hdr;
+	struct vmm_virtio *virtio = vmm_blk_virtio(blk);
+	uint64_t served, accesses;
+
+	lx_state_freeze(hdr, vmm_clock_ns(vm, hdr->clock));
+	vmm_virtio_settle(virtio);
+	served = vmm_blk_requests(blk);
+	accesses = heavy();
+	nap(5000);
+	cr_expect_eq(vmm_blk_requests(blk), served, "requests were served while frozen");
+	accesses = heavy() - accesses;
+	lx_state_thaw(hdr, vmm_clock_ns(vm, hdr->clock));
+	vmm_virtio_kick(virtio);
+	return accesses;
+}
+
+/* Proves: what is frozen is left alone, though it is notified, and goes on after the thaw. */
+Test(virtio, frozen)
+{
+	struct virtio_params *p;
+	uint64_t n = 0;
+
+	create();
+	vmt_attach(dev, vm);
+	mirror();
+	p = start();
+	while (running(p)) {
+		n += freeze_a_while();
+		nap(10000);
+	}
+	finish(p);
+	cr_expect_gt(n, 0, "never used while frozen");
+	cr_expect_geq(handled(), MIN_HANDLED);
+}
