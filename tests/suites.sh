@@ -40,13 +40,13 @@ run_suite() {
 	esac
 }
 
-# On the debug kernel a system call takes ten times as long, and a fork twenty-five times: so a
-# tenth of the repetitions, in two machines side by side, and all time-outs times twenty.
+# On the debug kernel a system call takes ten times as long, and a fork twenty-five times: so
+# fewer repetitions, in two machines side by side, and all time-outs times twenty.
 vm_debug() {
 	local part parts=() status=0
 	for part in 1 2; do
 		(
-			lab/run --kernel debug --timeout 9000 -- env LX_SCALE=0.1 LX_PATIENCE=20 \
+			lab/run --kernel debug --timeout 9000 -- env LX_SCALE=0.3 LX_PATIENCE=20 \
 				tests/vm/run.sh --part $part/2 2>&1 | tee "$logs/vm-debug.$part.log"
 			exit "${PIPESTATUS[0]}"
 		) &

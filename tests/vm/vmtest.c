@@ -57,11 +57,17 @@ const char *vmt_test_bpf_dir(void)
 	return env_dir("LX_TEST_BPF_DIR");
 }
 
+/* So few are few enough for any kernel, and what tests ask for at least needs them. */
+#define SCALE_LEAST 3000U
+
 unsigned long vmt_scale(unsigned long full)
 {
 	const char *scale = getenv("LX_SCALE");
 	double n = (double)full * (scale ? strtod(scale, NULL) : 1) / 10;
+	unsigned long least = full / 10 < SCALE_LEAST ? full / 10 : SCALE_LEAST;
 
+	if (n < (double)least)
+		return least;
 	return n < 1 ? 1 : (unsigned long)n;
 }
 

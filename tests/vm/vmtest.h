@@ -16,7 +16,10 @@
 const char *vmt_bpf_dir(void);
 const char *vmt_test_bpf_dir(void);
 
-/* Repetitions: @full in `make soak` (LX_SCALE=10), a tenth of it in `make check`; 1 at least. */
+/*
+ * Repetitions: @full in `make soak` (LX_SCALE=10), a tenth of it in `make check`; 1 at least. Where
+ * LX_SCALE is below 1 it lessens only what is above 3,000.
+ */
 unsigned long vmt_scale(unsigned long full);
 
 /* How long a test waits at most: @n, and on slow kernels a multiple of it (LX_PATIENCE). */
