@@ -145,9 +145,10 @@ static void attach(void)
 	svc_wait_for((const uint64_t *)&svc.st->kick.runs, 1, "the attach's kick");
 }
 
-/* Whether the program's are not above the VMM's. */
-static bool measure(uint64_t expiries)
+/* Whether the program's are not above the VMM's. @least: of each; whole rounds */
+static bool measure(uint64_t least)
 {
+	const uint64_t expiries = (least + ROUND - 1) / ROUND * ROUND;
 	struct series program = { 0 };
 	bool not_above;
 
