@@ -16,21 +16,10 @@
 
 LX_STATE_MAP(hpet_state, struct hpet_state);
 
-/*
- * Any bits, to the verifier: it takes a global function's result for unknown. What it knows of
- * the bits of eff->late would keep it from seeing that the timers' ways meet again.
- */
-__noinline __u32 hpet_bits(__u32 bits)
-{
-	asm volatile("" : "+r"(bits));
-	return bits;
-}
-
 /* Carries out what the model says. The lock is held: nobody else starts these timers. */
 static __noinline int apply(struct lx_io *io, struct hpet_state *st, __u64 ns,
-			    struct hpet_effect *eff)
+			    const struct hpet_effect *eff)
 {
-	eff->late = hpet_bits(eff->late);
 	for (__u32 i = 0; i < HPET_SLOTS; i++) {
 		if (eff->slots & 1U << i)
 			lx_signal(io, i);

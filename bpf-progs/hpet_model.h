@@ -20,6 +20,18 @@
 /* Periodic interrupts that are more than so much late are not made up for. */
 #define HPET_LATE_MAX_NS 10000000000ULL
 
+/*
+ * A step that is taken for each of several timers. To BPF it is a global function, which the
+ * verifier looks at once, for any arguments, and not wherever and after whatever it is called.
+ */
+#ifdef __bpf__
+#define HPET_STEP __attribute__((noinline))
+#define HPET_ARG __arg_nonnull
+#else
+#define HPET_STEP static inline
+#define HPET_ARG
+#endif
+
 /**
  * struct hpet_effect - what a change of the state asks of whoever made it
  * @slots: bit n: signal slot n
@@ -235,11 +247,14 @@ static inline __u32 hpet_lines(const struct hpet_state *st)
  * Arms timer @n for its next match, or disarms it, as the state says now. An interrupt
  * that is asserted already needs no further match.
  */
-static inline void hpet_arm(struct hpet_state *st, __u32 n, struct hpet_effect *eff)
+HPET_STEP int hpet_arm(struct hpet_state *st HPET_ARG, __u32 n, struct hpet_effect *eff HPET_ARG)
 {
-	struct hpet_timer_state *t = &st->timers[n];
+	struct hpet_timer_state *t;
 	__u64 due = HPET_NEVER;
 
+	if (n >= HPET_TIMERS)
+		return 0;
+	t = &st->timers[n];
 	if (hpet_interrupts(st, n) && !(st->status & 1ULL << n))
 		due = hpet_match_ns(st, t);
 	if (due >= HPET_NEVER) {
@@ -249,6 +264,7 @@ static inline void hpet_arm(struct hpet_state *st, __u32 n, struct hpet_effect *
 		eff->moved |= 1U << n;
 		lx_timer_arm(&t->timer, due);
 	}
+	return 0;
 }
 
 /*
@@ -276,15 +292,18 @@ static inline void hpet_fire(struct hpet_state *st, __u32 n, __u64 ns, struct hp
 }
 
 /* All of timer @n's past, before its registers change: what is due interrupts, once. */
-static inline void hpet_catch_up(struct hpet_state *st, __u32 n, __u64 ns, struct hpet_effect *eff)
+HPET_STEP int hpet_catch_up(struct hpet_state *st HPET_ARG, __u32 n, __u64 ns,
+			    struct hpet_effect *eff HPET_ARG)
 {
-	struct hpet_timer_state *t = &st->timers[n];
+	struct hpet_timer_state *t;
 
-	if (!(st->config & HPET_CONFIG_ENABLE))
-		return;
+	if (n >= HPET_TIMERS || !(st->config & HPET_CONFIG_ENABLE))
+		return 0;
+	t = &st->timers[n];
 	hpet_fire(st, n, ns, eff);
 	if (hpet_settle(t, hpet_counter(st, (__s64)ns)) && t->config & HPET_TN_LEVEL)
 		st->status |= 1ULL << n;
+	return 0;
 }
 
 /**

@@ -6,6 +6,7 @@
 #define SEC(...)
 #define __ksym
 #define __noinline __attribute__((noinline))
+#define __arg_nonnull
 #define __uint(_name, _val) __typeof__(int(*)[_val]) _name
 #define __type(_name, _val) __typeof__(__typeof__(_val) *) _name
 
