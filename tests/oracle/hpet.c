@@ -205,7 +205,7 @@ static void at_random(struct rig *rig, unsigned int n)
 
 /*
  * Timers. QEMU's nanoseconds in 64 bits would make nonsense of far values: what is written to
- * counter and comparators is below 2^58.
+ * the counter is below 2^58, to comparators below 2^59.
  */
 #define NEAR_BITS 58U
 #define TICK_NS 10U
@@ -574,13 +574,20 @@ static void write_reg(struct rig *rig, const struct ls_access *a)
 
 	if (cfg < HPET_TIMERS && !(a->addr & 4))
 		val = offered(state(rig), cfg, val);
-	if (reg == HPET_COUNTER || hpet_timer_at(reg, HPET_TN_COMPARATOR) < HPET_TIMERS) {
-		val &= ~0ULL >> (64 - NEAR_BITS + (a->addr & 4 ? 32 : 0));
-		rig_write(rig, a->len, a->addr, val);
-		return;
-	}
 	differences[NOT_OFFERED].met += val != a->val;
 	rig_write_two(rig, LX_SPACE_MMIO, a->len, a->addr, val, a->val);
+}
+
+/* What is written to the counter, and with a bit more to what it is compared with. */
+static struct ls_access near(const struct ls_access *a)
+{
+	uint64_t reg = (a->addr - HPET_BASE) & ~7ULL;
+	unsigned int bits = reg == HPET_COUNTER ? NEAR_BITS : NEAR_BITS + 1;
+	struct ls_access b = *a;
+
+	if (reg == HPET_COUNTER || hpet_timer_at(reg, HPET_TN_COMPARATOR) < HPET_TIMERS)
+		b.val &= ~0ULL >> (64 - bits + (a->addr & 4 ? 32 : 0));
+	return b;
 }
 
 static bool feed_write(struct rig *rig, const struct ls_access *a)
@@ -608,8 +615,10 @@ static bool feed_write(struct rig *rig, const struct ls_access *a)
 /* Left out: writes to parts of registers, and those that QEMU would not come back from. */
 static bool feed(struct rig *rig, const struct ls_access *a)
 {
+	const struct ls_access b = near(a);
+
 	if (a->kind == LS_WRITE)
-		return feed_write(rig, a);
+		return feed_write(rig, &b);
 	if (a->kind == LS_READ)
 		rig_read(rig, a->len, a->addr);
 	else
