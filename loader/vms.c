@@ -65,14 +65,20 @@ static int read_file(pid_t pid, const char *name, char *buf, size_t size)
 	return n;
 }
 
-/* QEMU's -name takes NAME, or guest=NAME among other settings. */
+/* QEMU's -name takes NAME, or guest=NAME among other settings; a comma in it is doubled. */
 static void copy_name(const char *arg, char *name)
 {
 	const char *guest = strstr(arg, "guest=");
+	size_t n = 0;
 
 	if (guest && (guest == arg || guest[-1] == ','))
 		arg = guest + strlen("guest=");
-	snprintf(name, VM_NAME_LEN, "%.*s", (int)strcspn(arg, ","), arg);
+	for (; *arg && n < VM_NAME_LEN - 1; arg++) {
+		if (*arg == ',' && *++arg != ',')
+			break;
+		name[n++] = *arg;
+	}
+	name[n] = '\0';
 }
 
 static void name_of(pid_t pid, char *name)

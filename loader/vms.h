@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define VM_NAME_LEN 64
+#define VM_NAME_LEN 256
 
 struct vm {
 	pid_t pid;
