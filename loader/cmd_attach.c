@@ -15,6 +15,7 @@
 #include <lightexit/dev/pmtimer.h>
 
 #include "cmd.h"
+#include "rules.h"
 #include "watchdev.h"
 
 /* PMBASE + 8 as firmware places it: q35, Cloud Hypervisor and crosvm; QEMU's pc. */
@@ -31,13 +32,12 @@ enum {
 
 struct args {
 	bool json; /* first: the child's input */
-	bool all, dry_run, daemon;
-	bool wanted[COUNTERS];
+	bool all, daemon;
+	struct rule rule; /* for all VMs, if there is no file of @rules */
+	bool ruled;	  /* something of @rule was given */
 	pid_t pid;
 	int vm_fd;
-	const char *name, *match;
-	long port;
-	uint64_t period_fs;
+	const char *name, *match, *rules;
 	double interval;
 };
 
@@ -61,7 +61,11 @@ static long parse_number(const char *s, long min, long max, const char *what,
 
 static error_t parse_end(struct args *a, struct argp_state *state)
 {
-	if (!a->wanted[COUNTER_PMTIMER] && !a->wanted[COUNTER_HPET])
+	bool any = a->rule.wanted[COUNTER_PMTIMER] || a->rule.wanted[COUNTER_HPET];
+
+	if (a->rules && a->ruled)
+		argp_error(state, "with --rules the file has the devices and their options");
+	if (!any && !a->rules)
 		argp_error(state, "a DEVICE is missing: pmtimer or hpet");
 	if (!!a->pid + !!a->name + a->all != 1)
 		argp_error(state, "one of --pid, --name and --all is needed");
@@ -99,7 +103,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->daemon = true;
 		return 0;
 	case 'D':
-		a->dry_run = true;
+		a->rule.dry_run = true;
+		a->ruled = true;
+		return 0;
+	case 'r':
+		a->rules = arg;
 		return 0;
 	case 'i':
 		a->interval = parse_number(arg, 1, 86400, "--interval", state);
@@ -108,17 +116,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->vm_fd = parse_number(arg, 0, INT32_MAX, "--vm-fd", state);
 		return 0;
 	case OPT_PORT:
-		a->port = parse_number(arg, 0, 0xfffc, "--port", state);
+		a->rule.port = parse_number(arg, 0, 0xfffc, "--port", state);
+		a->ruled = true;
 		return 0;
 	case OPT_PERIOD:
-		a->period_fs = parse_number(arg, 1, HPET_PERIOD_MAX, "--hpet-period", state);
+		a->rule.period_fs = parse_number(arg, 1, HPET_PERIOD_MAX, "--hpet-period", state);
+		a->ruled = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (!counter_parse(arg, &c))
 			argp_error(state,
 				   "'%s' is no device that can be watched; pmtimer and hpet are",
 				   arg);
-		a->wanted[c] = true;
+		a->rule.wanted[c] = true;
+		a->ruled = true;
 		return 0;
 	case ARGP_KEY_END:
 		return parse_end(a, state);
@@ -133,6 +144,7 @@ static const struct argp_option options[] = {
 	{ "name", 'n', "NAME", 0, "The VM of this name: QEMU's -name, else the process's name", 0 },
 	{ "all", 'a', NULL, 0, "All VMs of this host", 0 },
 	{ "match", 'm', "REGEX", 0, "With --all: those whose name matches", 0 },
+	{ "rules", 'r', "FILE", 0, "Devices and options by VM name, from this file", 0 },
 	{ "dry-run", 'D', NULL, 0, "Answer nothing; compare what would have been answered", 0 },
 	{ "daemon", 'd', NULL, 0, "Go to the background once all is attached", 0 },
 	{ "interval", 'i', "SECONDS", 0, "Show the numbers every so many seconds (1)", 0 },
@@ -183,13 +195,13 @@ static int find_vms(const struct args *a, struct vms *vms)
 	return rc;
 }
 
-static int attach_one(const struct args *a, const struct vm *vm, struct attached *all,
+static int attach_one(const struct rule *r, const struct vm *vm, struct attached *all,
 		      enum counter c, uint64_t addr)
 {
 	struct watchdev_opts o = {
 		.addr = addr,
-		.period_fs = a->period_fs,
-		.dry_run = a->dry_run,
+		.period_fs = r->period_fs ?: QEMU_HPET_PERIOD_FS,
+		.dry_run = r->dry_run,
 	};
 	int rc = watchdev_attach(&all->w[all->n], vm, c, &o);
 
@@ -197,20 +209,36 @@ static int attach_one(const struct args *a, const struct vm *vm, struct attached
 	return rc;
 }
 
-static int attach_vm(const struct args *a, const struct vm *vm, struct attached *all)
+static int attach_by(const struct rule *r, const struct vm *vm, struct attached *all)
 {
 	int rc = RC_OK;
 	size_t i;
 
-	for (i = 0; rc == RC_OK && a->wanted[COUNTER_PMTIMER] && i < N_PORTS; i++) {
-		if (a->port < 0)
-			rc = attach_one(a, vm, all, COUNTER_PMTIMER, pmtimer_ports[i]);
+	for (i = 0; rc == RC_OK && r->wanted[COUNTER_PMTIMER] && i < N_PORTS; i++) {
+		if (r->port < 0)
+			rc = attach_one(r, vm, all, COUNTER_PMTIMER, pmtimer_ports[i]);
 		else if (i == 0)
-			rc = attach_one(a, vm, all, COUNTER_PMTIMER, a->port);
+			rc = attach_one(r, vm, all, COUNTER_PMTIMER, r->port);
 	}
-	if (rc == RC_OK && a->wanted[COUNTER_HPET])
-		rc = attach_one(a, vm, all, COUNTER_HPET, HPET_BASE);
+	if (rc == RC_OK && r->wanted[COUNTER_HPET])
+		rc = attach_one(r, vm, all, COUNTER_HPET, HPET_BASE);
 	return rc;
+}
+
+static int attach_vm(const struct args *a, const struct vm *vm, struct attached *all)
+{
+	struct rule r;
+	bool found;
+	int rc;
+
+	if (!a->rules)
+		return attach_by(&a->rule, vm, all);
+	rc = rules_find(a->rules, vm->name, &r, &found);
+	if (rc != RC_OK)
+		return rc;
+	if (!found)
+		complain("%s has no rule for '%s': it goes on as it is", a->rules, vm->name);
+	return found ? attach_by(&r, vm, all) : RC_OK;
 }
 
 static int attach_all(const struct args *a, struct vms *vms, struct attached *all)
@@ -328,9 +356,7 @@ static int watch(const struct args *a, struct vms *vms, struct attached *all, in
 
 int cmd_attach(int argc, char **argv)
 {
-	struct args a = {
-		.vm_fd = -1, .port = -1, .period_fs = QEMU_HPET_PERIOD_FS, .interval = 1
-	};
+	struct args a = { .vm_fd = -1, .rule.port = -1, .interval = 1 };
 	struct attached all = { 0 };
 	struct vms vms = { 0 };
 	sigset_t set;

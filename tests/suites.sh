@@ -27,7 +27,7 @@ run_suite() {
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	boot) lab/run --icount --timeout 1800 -- env BOOT_JSON="$logs/boot.json" \
 		examples/selftest.sh boot ide ;;
-	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new ;;
+	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new check-install ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
 	bench) tests/bench/run.sh --check ;;
 	demo) lab/enter tests/demo.sh build/bench/results.json "$logs/boot.json" ;;
