@@ -334,7 +334,8 @@ static void receive(enum path path)
 	cr_log_info("handled %lu; %u at the trigger level, %u time-outs, %u for nothing", t.handled,
 		    t.params->iir[UART_IIR_RDI], t.params->iir[UART_IIR_RX_TIMEOUT],
 		    t.params->iir[UART_IIR_NO_INT]);
-	cr_expect_geq(t.params->iir[UART_IIR_RDI], 20);
+	/* A slow kernel finds the time-out pending by the time it looks. */
+	cr_expect_geq(t.params->iir[UART_IIR_RDI], 20U / (unsigned int)vmt_patience(1));
 	cr_expect_geq(t.params->iir[UART_IIR_RX_TIMEOUT], 5);
 	if (path != PATH_VMM)
 		cr_expect(t.handled >= MIN_HANDLED && t.handled >= n / 5, "%lu handled", t.handled);
