@@ -56,10 +56,11 @@ json "vmm: 8 heavy exits for each DMA command, and one for each word of a PIO wr
 	all(.[] | select(.mode == "pio" and .access == "write"); .heavy_exits >= .commands * .bytes / 4)'
 if has_module; then
 	boot bpf
+	# And perhaps one that found the disk's thread in the lock: on a busy machine that was seen.
 	json "bpf: one heavy exit for each command, and one for each sector of a PIO read" '
-		length == 8 and all(.[]; .path == "bpf" and .answered > 0 and .heavy_exits ==
+		length == 8 and all(.[]; .path == "bpf" and .answered > 0 and (.heavy_exits -
 			.commands * (if .mode == "pio" and .access == "read"
-				then 1 + .bytes / 512 else 1 end))'
+				then 1 + .bytes / 512 else 1 end) | . == 0 or . == 1))'
 fi
 expect "no object, bpf" 1 --path bpf --bpf-dir "$dir" --initrd "$dir/initrd" --disk "$dir/disk"
 check "no object, bpf: names it" grep -q "$dir/uart.bpf.o" "$dir/err"
