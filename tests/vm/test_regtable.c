@@ -326,7 +326,7 @@ Test(regtable, attached_and_detached_at_random)
 	while (running(p)) {
 		nap(5000);
 		vmt_attach(dev, vm);
-		nap(20000);
+		nap((unsigned int)vmt_patience(20000));
 		n += handled();
 		cr_assert_eq(lx_device_detach(dev), 0);
 		rounds++;
