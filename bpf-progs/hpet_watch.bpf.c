@@ -15,9 +15,6 @@
 
 #include <lightexit/dev/hpet.h>
 
-/* include/trace/events/kvm.h */
-#define KVM_TRACE_MMIO_READ 1
-
 /* The registers that the counter's value depends on. */
 static inline bool is_time(__u64 off)
 {

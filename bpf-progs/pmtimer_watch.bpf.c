@@ -13,8 +13,6 @@
 
 #include <lightexit/dev/pmtimer.h>
 
-/* arch/x86/kvm/trace.h */
-#define KVM_PIO_OUT 1
 /* PCI Local Bus 3.0, 3.2.2.3.2: CONFIG_DATA, through which PMBASE may be moved */
 #define PCI_DATA 0xcfcU
 #define PCI_DATA_LEN 4U

@@ -12,13 +12,7 @@
 
 #include <lightexit/dev/record.h>
 
-/* arch/x86/kvm/trace.h, include/trace/events/kvm.h */
-#define KVM_PIO_OUT 1
-#define KVM_TRACE_MMIO_READ 1
-#define KVM_TRACE_MMIO_WRITE 2
-/* include/uapi/linux/kvm.h */
-#define KVM_EXIT_IO 2
-#define KVM_EXIT_MMIO 6
+#include "kvmtrace.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

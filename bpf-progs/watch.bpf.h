@@ -16,20 +16,14 @@
 #ifndef WATCH_BPF_H
 #define WATCH_BPF_H
 
+#include "kvmtrace.bpf.h"
 #include "lx.bpf.h"
 #include "watch_model.h"
 
 #define WATCH_THREADS 4096
 #define WATCH_LOCK_TRIES 64
 
-/* include/uapi/linux/kvm.h: exits to the VMM with which a VM is not stopped. */
-#define KVM_EXIT_IO 2
-#define KVM_EXIT_MMIO 6
-#define KVM_EXIT_IRQ_WINDOW_OPEN 7
-#define KVM_EXIT_TPR_ACCESS 12
-#define KVM_EXIT_IOAPIC_EOI 26
-#define KVM_EXIT_X86_RDMSR 29
-#define KVM_EXIT_X86_WRMSR 30
+/* Exits to the VMM with which a VM is not stopped. */
 #define WATCH_EXITS                                                                               \
 	(1ULL << KVM_EXIT_IO | 1ULL << KVM_EXIT_MMIO | 1ULL << KVM_EXIT_IRQ_WINDOW_OPEN |         \
 	 1ULL << KVM_EXIT_TPR_ACCESS | 1ULL << KVM_EXIT_IOAPIC_EOI | 1ULL << KVM_EXIT_X86_RDMSR | \

@@ -40,8 +40,15 @@ extern const struct argp json_argp;
 
 /* Prints "lightexit: MESSAGE" to stderr; returns RC_FAILED. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* A device's or another decimal id; false if it is none. */
+/* args.c. A device's or another decimal id; false if it is none. */
 bool parse_id(const char *s, uint32_t *id);
+/* A number from @min to @max, decimal, 0x or 0; false if it is none. */
+bool parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *v);
+/* The same for @option of a command line: says what it takes and ends, if @s is no such number. */
+uint64_t arg_number(const struct argp_state *state, const char *option, const char *s, uint64_t min,
+		    uint64_t max);
+/* Blocks SIGINT and SIGTERM; a signalfd with them, or -1, said on stderr */
+int open_end_signals(void);
 
 /* table.c: rows of text in aligned columns. */
 struct table;

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,19 +44,6 @@ struct attached {
 	size_t n;
 };
 
-static long parse_number(const char *s, long min, long max, const char *what,
-			 struct argp_state *state)
-{
-	char *end;
-	long v;
-
-	errno = 0;
-	v = strtol(s, &end, 0);
-	if (end == s || *end || errno || v < min || v > max)
-		argp_error(state, "%s takes %ld to %ld, not '%s'", what, min, max, s);
-	return v;
-}
-
 static error_t parse_end(struct args *a, struct argp_state *state)
 {
 	bool any = a->rule.wanted[COUNTER_PMTIMER] || a->rule.wanted[COUNTER_HPET];
@@ -88,7 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &a->json;
 		return 0;
 	case 'p':
-		a->pid = parse_number(arg, 1, INT32_MAX, "--pid", state);
+		a->pid = arg_number(state, "--pid", arg, 1, INT32_MAX);
 		return 0;
 	case 'n':
 		a->name = arg;
@@ -110,17 +95,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->rules = arg;
 		return 0;
 	case 'i':
-		a->interval = parse_number(arg, 1, 86400, "--interval", state);
+		a->interval = arg_number(state, "--interval", arg, 1, 86400);
 		return 0;
 	case OPT_VM_FD:
-		a->vm_fd = parse_number(arg, 0, INT32_MAX, "--vm-fd", state);
+		a->vm_fd = arg_number(state, "--vm-fd", arg, 0, INT32_MAX);
 		return 0;
 	case OPT_PORT:
-		a->rule.port = parse_number(arg, 0, 0xfffc, "--port", state);
+		a->rule.port = arg_number(state, "--port", arg, 0, 0xfffc);
 		a->ruled = true;
 		return 0;
 	case OPT_PERIOD:
-		a->rule.period_fs = parse_number(arg, 1, HPET_PERIOD_MAX, "--hpet-period", state);
+		a->rule.period_fs = arg_number(state, "--hpet-period", arg, 1, HPET_PERIOD_MAX);
 		a->ruled = true;
 		return 0;
 	case ARGP_KEY_ARG:
@@ -359,18 +344,13 @@ int cmd_attach(int argc, char **argv)
 	struct args a = { .vm_fd = -1, .rule.port = -1, .interval = 1 };
 	struct attached all = { 0 };
 	struct vms vms = { 0 };
-	sigset_t set;
 	int rc, sigfd;
 	size_t i;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	sigfd = open_end_signals();
 	if (sigfd < 0)
-		return complain("signalfd: %s", strerror(errno));
+		return RC_FAILED;
 	rc = find_vms(&a, &vms);
 	if (rc == RC_OK)
 		rc = attach_all(&a, &vms, &all);

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,19 +58,6 @@ struct recording {
 	struct trace trace;
 	uint64_t start_ms, shown_ms, shown;
 };
-
-static uint64_t parse_number(const char *s, uint64_t max, const char *what,
-			     struct argp_state *state)
-{
-	uint64_t v;
-	char *end;
-
-	errno = 0;
-	v = strtoull(s, &end, 0);
-	if (s[0] < '0' || s[0] > '9' || *end || errno || !v || v > max)
-		argp_error(state, "%s takes 1 to %" PRIu64 ", not '%s'", what, max, s);
-	return v;
-}
 
 static void add_range(struct args *a, const struct record_range *r, struct argp_state *state)
 {
@@ -152,7 +137,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &a->json;
 		return 0;
 	case 'p':
-		a->pid = parse_number(arg, INT32_MAX, "--pid", state);
+		a->pid = arg_number(state, "--pid", arg, 1, INT32_MAX);
 		return 0;
 	case 'n':
 		a->name = arg;
@@ -161,16 +146,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->output = arg;
 		return 0;
 	case 's':
-		a->seconds = parse_number(arg, 86400, "--seconds", state);
+		a->seconds = arg_number(state, "--seconds", arg, 1, 86400);
 		return 0;
 	case 'c':
-		a->count = parse_number(arg, UINT32_MAX, "--count", state);
+		a->count = arg_number(state, "--count", arg, 1, UINT32_MAX);
 		return 0;
 	case 'i':
-		a->interval = parse_number(arg, 86400, "--interval", state);
+		a->interval = arg_number(state, "--interval", arg, 1, 86400);
 		return 0;
 	case OPT_BUFFER:
-		a->buffer_kb = parse_number(arg, RECORD_BUFFER_MAX >> 10, "--buffer", state);
+		a->buffer_kb = arg_number(state, "--buffer", arg, 1, RECORD_BUFFER_MAX >> 10);
 		return 0;
 	case ARGP_KEY_ARG:
 		parse_what(a, arg, state);
@@ -331,17 +316,12 @@ int cmd_record(int argc, char **argv)
 {
 	struct args a = { .interval = 1, .buffer_kb = RECORD_BUFFER >> 10 };
 	struct vms vms = { 0 };
-	sigset_t set;
 	int rc, sigfd;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	sigfd = open_end_signals();
 	if (sigfd < 0)
-		return complain("signalfd: %s", strerror(errno));
+		return RC_FAILED;
 	rc = find_vm(&a, &vms);
 	if (rc == RC_OK) {
 		vm_release(&vms.v[0]);

@@ -35,19 +35,6 @@ int complain(const char *fmt, ...)
 	return RC_FAILED;
 }
 
-bool parse_id(const char *s, uint32_t *id)
-{
-	unsigned long v;
-	char *end;
-
-	errno = 0;
-	v = strtoul(s, &end, 10);
-	if (s[0] < '0' || s[0] > '9' || *end || errno || !v || v > UINT32_MAX)
-		return false;
-	*id = v;
-	return true;
-}
-
 static error_t parse_json(int key, char *arg, struct argp_state *state)
 {
 	if (key != 'j')

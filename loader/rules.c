@@ -26,11 +26,7 @@ static int wrong(const struct line *at, const char *word, const char *why)
 static int number(const struct line *at, const char *word, const char *val, uint64_t max,
 		  uint64_t *out)
 {
-	char *end;
-
-	errno = 0;
-	*out = strtoull(val, &end, 0);
-	if (val[0] < '0' || val[0] > '9' || *end || errno || *out > max)
+	if (!parse_number(val, 0, max, out))
 		return wrong(at, word, "is no number that it may be");
 	return RC_OK;
 }

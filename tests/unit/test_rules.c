@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../loader/args.c"
 #include "../../loader/rules.c"
 #include "../../loader/vms.c"
 #include "../../loader/watchdev.c"
