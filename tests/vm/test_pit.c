@@ -4,12 +4,10 @@
  * counts, latches and read-back; IRQ0. Expected values are the 8254 data sheet's.
  */
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "irqfd.h"
+#include "irqdev.h"
 #include "pit.h"
-#include "turns.h"
 
 #define COUNTER0 0x40U
 #define COUNTER2 0x42U
@@ -20,22 +18,14 @@
 #define SEED 0x38323534ULL
 #define CLK_HZ 1193182ULL
 
-static struct lx_device *dev;
-static struct vmm_loop *loop;
 static struct vmm_pit *pit;
 static struct pit_state *st;
-static int irq, kick, handover;
 
 static void teardown(void)
 {
 	vms_teardown(); /* first: vCPUs use the rest, if the test failed */
 	vmm_pit_free(pit);
-	vmm_loop_free(loop);
-	lx_device_close(dev);
-	close(irq);
-	close(kick);
-	close(handover);
-	vmt_set_param("budget_us", "1000");
+	irqdev_teardown();
 }
 
 static void attached(void)
@@ -45,30 +35,15 @@ static void attached(void)
 
 static void setup_chip(enum vmm_irqchip irqchip)
 {
-	struct lx_eventfds fds = { .sz = sizeof(fds), .n = 1 };
 	struct vmm_pit_opts opts = { .clock = LX_CLOCK_MONOTONIC };
 
-	vmt_init();
-	vms_create(&(struct vmm_opts){ .vcpus = 1, .irqchip = irqchip });
-	vmt_set_param("budget_us", VMS_BUDGET_MAX);
-	cr_assert_eq(vmm_loop_new(&loop), 0);
-	irq = irqchip == VMM_IRQCHIP_NO_PIT ? vmm_irqfd(vms.vm, IRQ0_PIN, -1) :
-					      eventfd(0, EFD_NONBLOCK);
-	kick = eventfd(0, EFD_NONBLOCK);
-	handover = eventfd(0, EFD_NONBLOCK);
-	cr_assert(irq > 0 && kick > 0 && handover > 0);
-	dev = vmt_load(vmt_bpf_dir(), "pit");
-	turns_init(dev, attached);
-	st = lx_device_state(dev, NULL);
-	fds.slots[PIT_SLOT_IRQ] = irq;
-	fds.kick_fd = kick;
-	fds.handover_fd = handover;
-	cr_assert_eq(lx_device_set_eventfds(dev, &fds), 0, "%s", vmt_log());
-	opts.irq_fd = irq;
-	opts.loop = loop;
+	irqdev_setup(irqchip, "pit", IRQ0_PIN, attached);
+	st = irqdev.state;
+	opts.irq_fd = irqdev.irq;
+	opts.loop = irqdev.loop;
 	opts.state = st;
-	opts.kick_fd = kick;
-	opts.handover_fd = handover;
+	opts.kick_fd = irqdev.kick;
+	opts.handover_fd = irqdev.handover;
 	cr_assert_eq(vmm_pit_new(vms.vm, &opts, &pit), 0);
 }
 

@@ -6,13 +6,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "irqfd.h"
+#include "irqdev.h"
 #include "rtc.h"
-#include "turns.h"
 
 #define INDEX 0x70U
 #define DATA 0x71U
@@ -22,22 +20,14 @@
 /* 2024-02-28 23:59:58 UTC */
 #define START 1709164798ULL
 
-static struct lx_device *dev;
-static struct vmm_loop *loop;
 static struct vmm_rtc *rtc;
 static struct rtc_state *st;
-static int irq, kick, handover;
 
 static void teardown(void)
 {
 	vms_teardown(); /* first: vCPUs use the rest, if the test failed */
 	vmm_rtc_free(rtc);
-	vmm_loop_free(loop);
-	lx_device_close(dev);
-	close(irq);
-	close(kick);
-	close(handover);
-	vmt_set_param("budget_us", "1000");
+	irqdev_teardown();
 }
 
 static void attached(void)
@@ -47,30 +37,15 @@ static void attached(void)
 
 static void setup_chip(enum vmm_irqchip irqchip)
 {
-	struct lx_eventfds fds = { .sz = sizeof(fds), .n = 1 };
 	struct vmm_rtc_opts opts = { .clock = LX_CLOCK_MONOTONIC, .time = START };
 
-	vmt_init();
-	vms_create(&(struct vmm_opts){ .vcpus = 1, .irqchip = irqchip });
-	vmt_set_param("budget_us", VMS_BUDGET_MAX);
-	cr_assert_eq(vmm_loop_new(&loop), 0);
-	irq = irqchip == VMM_IRQCHIP_NO_PIT ? vmm_irqfd(vms.vm, IRQ8_PIN, -1) :
-					      eventfd(0, EFD_NONBLOCK);
-	kick = eventfd(0, EFD_NONBLOCK);
-	handover = eventfd(0, EFD_NONBLOCK);
-	cr_assert(irq > 0 && kick > 0 && handover > 0);
-	dev = vmt_load(vmt_bpf_dir(), "rtc");
-	turns_init(dev, attached);
-	st = lx_device_state(dev, NULL);
-	fds.slots[RTC_SLOT_IRQ] = irq;
-	fds.kick_fd = kick;
-	fds.handover_fd = handover;
-	cr_assert_eq(lx_device_set_eventfds(dev, &fds), 0, "%s", vmt_log());
-	opts.irq_fd = irq;
-	opts.loop = loop;
+	irqdev_setup(irqchip, "rtc", IRQ8_PIN, attached);
+	st = irqdev.state;
+	opts.irq_fd = irqdev.irq;
+	opts.loop = irqdev.loop;
 	opts.state = st;
-	opts.kick_fd = kick;
-	opts.handover_fd = handover;
+	opts.kick_fd = irqdev.kick;
+	opts.handover_fd = irqdev.handover;
 	cr_assert_eq(vmm_rtc_new(vms.vm, &opts, &rtc), 0);
 }
 
@@ -315,7 +290,7 @@ Test(rtc_irq, handover)
 	while (irqs() < n) {
 		turns_attach();
 		usleep((useconds_t)rand() % 90000);
-		lx_device_detach(dev);
+		lx_device_detach(irqdev.dev);
 		usleep((useconds_t)rand() % 90000);
 	}
 	finish();
