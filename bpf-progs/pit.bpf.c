@@ -16,19 +16,32 @@
 
 LX_STATE_MAP(pit_state, struct pit_state);
 
+/* As pit_read(), but reads the clock only for what is not latched. */
+static inline int pit_answer(struct lx_io *io, struct pit_state *st, __u32 region, __u64 off,
+			     __u64 *val)
+{
+	__s64 ns;
+
+	if (pit_read_latched(st, region, off, val))
+		return LX_HANDLED;
+	ns = lx_device_ns(io, &st->hdr);
+	if (ns < 0)
+		return LX_PASS;
+	pit_read_running(st, ns, region, off, val);
+	return LX_HANDLED;
+}
+
 SEC("struct_ops/pit_io_read")
 int BPF_PROG(pit_io_read, struct lx_io *io)
 {
 	struct pit_state *st = lx_state_of(pit_state);
-	int verdict = LX_PASS;
-	__u64 val;
-	__s64 ns;
+	__u64 off = io->addr, val;
+	__u32 region = io->region;
+	int verdict;
 
-	if (!st || !lx_enter(&st->hdr))
+	if (!st || !pit_is_read(region, off, io->len) || !lx_enter(&st->hdr))
 		return LX_PASS;
-	ns = lx_device_ns(io, &st->hdr);
-	if (ns >= 0)
-		verdict = pit_read(st, ns, io->region, io->addr, io->len, &val);
+	verdict = pit_answer(io, st, region, off, &val);
 	lx_leave(&st->hdr);
 	if (verdict == LX_HANDLED)
 		io->data = val;

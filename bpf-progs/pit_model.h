@@ -163,21 +163,28 @@ static inline void pit_latch_status(struct pit_counter *c, __u64 t)
 	c->status_latched = 1;
 }
 
-/* Status first, then the latched count, else the count that is running. */
-static inline __u32 pit_read_counter(struct pit_counter *c, __u64 t)
+/* A latched byte, status first; false: nothing is latched. */
+static inline bool pit_take_latched(struct pit_counter *c, __u64 *val)
 {
-	bool msb;
+	bool msb = !(c->latched & PIT_RW_LSB);
 
 	if (c->status_latched) {
 		c->status_latched = 0;
-		return c->status;
+		*val = c->status;
+		return true;
 	}
-	if (c->latched) {
-		msb = !(c->latched & PIT_RW_LSB);
-		c->latched &= msb ? 0 : PIT_RW_MSB;
-		return msb ? c->latch >> 8 : c->latch & 0xff;
-	}
-	msb = pit_rw(c) == PIT_RW_MSB;
+	if (!c->latched)
+		return false;
+	c->latched &= msb ? 0 : PIT_RW_MSB;
+	*val = msb ? c->latch >> 8 : c->latch & 0xff;
+	return true;
+}
+
+/* A byte of the count that is running. */
+static inline __u32 pit_read_counter(struct pit_counter *c, __u64 t)
+{
+	bool msb = pit_rw(c) == PIT_RW_MSB;
+
 	if (pit_rw(c) == PIT_RW_WORD) {
 		msb = c->read_msb;
 		c->read_msb = !msb;
@@ -214,6 +221,30 @@ static inline void pit_latch(struct pit_state *st, __u64 t, __u32 val)
 	}
 }
 
+/* Whether a byte is read: not the control word register, which cannot be. */
+static inline bool pit_is_read(__u32 region, __u64 off, __u32 len)
+{
+	return len == 1 && (region == PIT_REGION_PORT_B || off < PIT_COUNTERS);
+}
+
+/* A byte that was latched, whatever the time is; false: there is none. */
+static inline bool pit_read_latched(struct pit_state *st, __u32 region, __u64 off, __u64 *val)
+{
+	return region != PIT_REGION_PORT_B && pit_take_latched(&st->c[off], val);
+}
+
+/* Any other byte. */
+static inline void pit_read_running(struct pit_state *st, __u64 ns, __u32 region, __u64 off,
+				    __u64 *val)
+{
+	__u64 t = pit_pulses(ns);
+
+	if (region == PIT_REGION_PORT_B)
+		*val = pit_read_port_b(st, t);
+	else
+		*val = pit_read_counter(&st->c[off], t);
+}
+
 /**
  * pit_read() - a guest's read
  * @st:     the state
@@ -229,16 +260,10 @@ static inline void pit_latch(struct pit_state *st, __u64 t, __u32 val)
 static inline int pit_read(struct pit_state *st, __u64 ns, __u32 region, __u64 off, __u32 len,
 			   __u64 *val)
 {
-	__u64 t = pit_pulses(ns);
-
-	if (len != 1)
+	if (!pit_is_read(region, off, len))
 		return LX_PASS;
-	if (region == PIT_REGION_PORT_B)
-		*val = pit_read_port_b(st, t);
-	else if (off < PIT_COUNTERS)
-		*val = pit_read_counter(&st->c[off], t);
-	else
-		return LX_PASS;
+	if (!pit_read_latched(st, region, off, val))
+		pit_read_running(st, ns, region, off, val);
 	return LX_HANDLED;
 }
 

@@ -85,7 +85,7 @@ check_service ide.dma.read4k 80500 45500
 check_service ide.pio.sector 80500 62500
 check_service ide.pio.sector.out 1800000 648000
 check_service pit.read 7270 3960 kvm 1.19
-check_service pit.read.latched 11040 5815 kvm 1.20
+check_service pit.read.latched 11040 5660 kvm 1.17
 check_service rtc.read 6745 3190
 check_service pci.config.read 6505 3125
 check_service doorbell 6320 4080 ioeventfd 1.11
