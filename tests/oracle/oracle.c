@@ -82,6 +82,7 @@ static void run(const struct oracle_test *t)
 	if (!rig)
 		abort();
 	rig->seed = seed;
+	snprintf(qemu_trace, sizeof(qemu_trace), "%s, --seed %#" PRIx64, t->name, seed);
 	t->setup(rig);
 	t->run(rig, t->random ? STEPS * opts.scale : 0);
 	t->teardown(rig);

@@ -21,6 +21,8 @@
 #define ROM_SIZE 0x10000U
 /* A port that nothing decodes: a command to let the main loop turn. */
 #define NOWHERE 0x80U
+/* An answer takes microseconds. Some values have QEMU loop for years, and then for ever. */
+#define ANSWER_SECONDS 120U
 
 static void make_rom(const char *path)
 {
@@ -79,19 +81,33 @@ static void note_irq(struct qemu *q, const char *line)
 
 static uint64_t command(struct qemu *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+char qemu_trace[128];
+/* The command that QEMU was sent last. */
+static char sent[128];
+
+static void too_late(int sig)
+{
+	dprintf(STDERR_FILENO, "not ok - %s: QEMU has not answered for %u s: %s\n", qemu_trace,
+		ANSWER_SECONDS, sent);
+	_exit(1);
+}
+
 static uint64_t command(struct qemu *q, const char *fmt, ...)
 {
 	char line[256];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vfprintf(q->in, fmt, ap);
+	vsnprintf(sent, sizeof(sent), fmt, ap);
 	va_end(ap);
-	if (fputc('\n', q->in) == EOF || fflush(q->in))
+	if (fprintf(q->in, "%s\n", sent) < 0 || fflush(q->in))
 		err(1, "to QEMU");
+	alarm(ANSWER_SECONDS);
 	while (fgets(line, sizeof(line), q->out)) {
-		if (!strncmp(line, "OK", 2))
+		if (!strncmp(line, "OK", 2)) {
+			alarm(0);
 			return strtoull(line + 2, NULL, 0);
+		}
 		if (strncmp(line, "IRQ ", 4))
 			errx(1, "QEMU said: %s", line);
 		note_irq(q, line);
@@ -106,6 +122,7 @@ void qemu_start(struct qemu *q, const char *machine, const char *dir, bool inter
 	int to[2], from[2];
 
 	memset(q, 0, sizeof(*q));
+	signal(SIGALRM, too_late);
 	snprintf(clock, sizeof(clock), "%s/clock", dir);
 	snprintf(rom, sizeof(rom), "%s/rom", dir);
 	make_rom(rom);

@@ -15,6 +15,9 @@
 
 #define QEMU_IRQS 24U
 
+/* What is being done, in words: said if QEMU does not answer in time. */
+extern char qemu_trace[128];
+
 /**
  * struct qemu - a running machine
  * @level: of each input of the IO-APIC
