@@ -258,10 +258,21 @@ static void feed_time(struct rig *rig, uint64_t ns)
 	cmos_pass(rig, rs && x->b & RTC_B_PIE && ns > most ? most : ns);
 }
 
+/* Of the alarms that nothing excuses, those that both had; C begins anew. */
+static void read_data(struct rig *rig)
+{
+	struct rtc_context *x = rig->ctx;
+	unsigned int val = cmos_get_data(rig);
+
+	if (x->index != RTC_C)
+		return;
+	x->alarms += val & RTC_C_AF && x->af_why == NONE && !x->was_set;
+	rtc_follow(x, true);
+}
+
 /* ISA: each byte of a longer access is one of its own port. */
 static bool feed(struct rig *rig, const struct ls_access *a)
 {
-	struct rtc_context *x = rig->ctx;
 	bool done = true;
 
 	if (a->kind >= LS_TIME) {
@@ -278,9 +289,7 @@ static bool feed(struct rig *rig, const struct ls_access *a)
 		else if (a->kind == LS_OUT)
 			done &= write_data(rig, (unsigned int)byte.val);
 		else
-			cmos_get_data(rig);
-		if (a->kind == LS_IN && byte.addr != RTC_PORT && x->index == RTC_C)
-			rtc_follow(x, true);
+			read_data(rig);
 		cmos_irqs(rig);
 	}
 	return done;
@@ -298,6 +307,8 @@ void rtc_by_lockstep(struct rig *rig, unsigned int n)
 	rtc_follow(x, true);
 	cmos_get(rig, RTC_C);
 	x->matched = 0;
+	x->alarms = 0;
 	replay(rig, &ls_rtc, &x->st, n, 85, feed);
 	replay_least(rig, "interrupts on both sides", x->matched, n / 1000);
+	replay_least(rig, "alarms on both sides", x->alarms, n / 200);
 }

@@ -42,6 +42,7 @@ struct rtc_context {
 	bool adrift;
 	int af_why;
 	uint64_t matched; /* interrupts that both gave */
+	uint64_t alarms;  /* seen in C on both */
 	int irq_fd;
 	unsigned int index;
 	unsigned int a;

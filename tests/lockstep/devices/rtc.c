@@ -2,6 +2,7 @@
 /* The RTC: times and alarms in all formats, rates, what stops it, interrupts and their reads. */
 #include "lockstep.h"
 #include "rtc.h"
+#include "rtc_model.h"
 
 #define IRQ8_GSI 8U
 #define SECOND 1000000000ULL
@@ -104,6 +105,31 @@ static void set_alarm(struct ls_gen *g, const struct rtc_state *st)
 	put(g, RTC_HOURS_ALARM, soon || !ls_below(g, 3) ? 0xff : hour(g, st));
 }
 
+/* A clock that runs, with 24 hours, in the format that it has. */
+static void set_going(struct ls_gen *g, const struct rtc_state *st)
+{
+	put(g, RTC_A, RTC_A_DV_RUNS | ls_below(g, 16));
+	put(g, RTC_B, RTC_B_24H | RTC_B_AIE | (st->ram[RTC_B] & RTC_B_DM));
+}
+
+/* An alarm that comes: at each second, at each of a minute, or at one of the next three. */
+static void await_alarm(struct ls_gen *g, const struct rtc_state *st)
+{
+	uint64_t which = ls_below(g, 3), ahead = 1 + ls_below(g, 3);
+	uint64_t s = rtc_seconds(st, ls_device_ns(&st->hdr)) + ahead;
+
+	if (!rtc_runs(st) || !(st->ram[RTC_B] & RTC_B_24H)) {
+		set_going(g, st);
+		return;
+	}
+	put(g, RTC_SECONDS_ALARM, which < 2 ? 0xff : rtc_time_byte(st, RTC_SECONDS, s));
+	put(g, RTC_MINUTES_ALARM, which < 1 ? 0xff : rtc_time_byte(st, RTC_MINUTES, s));
+	put(g, RTC_HOURS_ALARM, which < 1 ? 0xff : rtc_time_byte(st, RTC_HOURS, s));
+	get(g, RTC_C);
+	ls_push(g, LS_TIME, 0, 0, ahead * SECOND);
+	get(g, RTC_C);
+}
+
 static void set_b(struct ls_gen *g)
 {
 	uint64_t b = ls_random(g) & 0x7f;
@@ -137,8 +163,10 @@ static void next(struct ls_gen *g, const void *state)
 		set_a(g);
 		break;
 	case 4:
-	case 5:
 		put(g, (unsigned int)ls_below(g, RTC_BYTES), ls_random(g));
+		break;
+	case 5:
+		await_alarm(g, st);
 		break;
 	case 6:
 	case 7:
