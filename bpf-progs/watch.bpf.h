@@ -66,15 +66,21 @@ static inline void watch_give_up(struct watch_state *st, enum watch_off why)
 	watch_doubt(st, WATCH_END_LOST);
 }
 
+/* What did not fit may have been of before: from now on it is another counter. */
+static inline void watch_renew(struct watch_state *st)
+{
+	WATCH_SET(st->misfits, 0);
+	if (WATCH_ONCE(st->off) == WATCH_OFF_MISFITS)
+		WATCH_SET(st->off, WATCH_ON);
+}
+
 /* A write has taken effect: what was passed before may be of the counter before it. */
 static inline void watch_written(struct watch_state *st)
 {
 	__sync_fetch_and_add(&st->epoch, 1);
 	watch_doubt(st, WATCH_END_WRITE);
 	__sync_fetch_and_add(&st->writes, -1);
-	WATCH_SET(st->misfits, 0);
-	if (WATCH_ONCE(st->off) == WATCH_OFF_MISFITS)
-		WATCH_SET(st->off, WATCH_ON);
+	watch_renew(st);
 }
 
 /* The thread does something new: what was pending has ended, or never will. */
@@ -283,7 +289,8 @@ static inline void watch_other(struct watch_state *st, __u32 tid)
 
 /*
  * A vCPU returns to the VMM. Other reasons than an access's, signals above all, may
- * mean that the VM is being stopped. The first exit after a write is the write's own.
+ * mean that the VM is being stopped; until all vCPUs are, some read a clock that
+ * stands still, which fits nothing. The first exit after a write is the write's own.
  */
 static inline void watch_exited(struct watch_state *st, __u32 reason, __s32 err)
 {
@@ -295,8 +302,10 @@ static inline void watch_exited(struct watch_state *st, __u32 reason, __s32 err)
 	tid = watch_thread(st);
 	if (!tid)
 		return;
-	if (err || reason >= 64 || !(WATCH_EXITS >> reason & 1))
+	if (err || reason >= 64 || !(WATCH_EXITS >> reason & 1)) {
 		watch_doubt(st, WATCH_END_STOPPED);
+		watch_renew(st);
+	}
 	p = watch_pending_of(tid);
 	if (p && p->trap_ns && p->kind == WATCH_WRITE && p->ticks++)
 		watch_settle(st, p);

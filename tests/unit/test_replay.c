@@ -6,8 +6,10 @@
  * LX_TRACES names other traces, as "/dir/x.trace:/dir/y.trace".
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +205,86 @@ Test(replay, upper_bound_fails)
 	}
 	cr_expect_gt(above[0], 0, "the PM timer's upper bound was never wrong");
 	cr_expect_gt(above[2], 0, "the HPET's upper bound was never wrong");
+}
+
+#define READ_NS 20000U
+
+static void add_line(struct tracefile *t, struct trace_line l)
+{
+	t->v = reallocarray(t->v, t->n + 1, sizeof(*t->v));
+	cr_assert_not_null(t->v);
+	t->v[t->n++] = l;
+}
+
+/**
+ * struct vm - two vCPUs that read a PM timer in turn, for a trace that nobody recorded
+ * @now:    of the host
+ * @behind: the VMM's clock is, for it stands still while the VM is stopped
+ */
+struct vm {
+	struct tracefile t;
+	uint64_t now, behind;
+};
+
+static void vm_reads(struct vm *vm, unsigned int n, bool frozen)
+{
+	uint64_t begin = vm->now, clock;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		clock = (frozen ? begin : vm->now + READ_NS / 2) - vm->behind;
+		add_line(&vm->t,
+			 (struct trace_line){
+				 .kind = 'i',
+				 .thread = frozen ? 1 : i % 2,
+				 .trap_ns = vm->now,
+				 .ns = vm->now + READ_NS,
+				 .addr = PMTIMER_PORT,
+				 .val = (unsigned __int128)clock * PMTIMER_HZ / SEC & 0xffffff,
+				 .size = PMTIMER_LEN,
+				 .count = 1,
+			 });
+		vm->now += 2 * READ_NS;
+	}
+	if (frozen)
+		vm->behind += vm->now - begin;
+}
+
+static void vm_paused(struct vm *vm, uint32_t vcpu)
+{
+	struct trace_line l = { .kind = 'x', .thread = vcpu, .addr = KVM_EXIT_INTR, .val = EINTR };
+
+	l.ns = vm->now;
+	add_line(&vm->t, l);
+	vm->now += READ_NS;
+	vm->behind += READ_NS;
+}
+
+/*
+ * Proves: a VM whose VMM takes its time to pause the second vCPU, which meanwhile reads a clock
+ * that stands still, is answered again when it goes on: that was not another counter.
+ */
+Test(replay, paused_one_after_the_other)
+{
+	const struct replay_opts o = { .verify_ns = WATCH_VERIFY_NS, .trust_ns = WATCH_TRUST_NS };
+	struct vm vm = { .now = TRACE_START };
+	struct replay r;
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		vm_reads(&vm, 4000, false);
+		vm_paused(&vm, 0);
+		vm_reads(&vm, 4 * WATCH_MISFIT_LIMIT, true);
+		vm_paused(&vm, 1);
+	}
+	vm_reads(&vm, 4000, false);
+	replay_run(&vm.t, &devices[0], &o, &r);
+	expect_right(&r, "stopped", &o);
+	cr_expect_eq(r.st.off, WATCH_ON, "it was left alone: %u", r.st.off);
+	cr_expect_geq(r.st.ends[WATCH_END_MISFIT], 5 * WATCH_MISFIT_LIMIT);
+	cr_expect_geq(2 * r.answered, r.reads, "%" PRIu64 " of %" PRIu64 " reads were answered",
+		      r.answered, r.reads);
+	tracefile_free(&vm.t);
 }
 
 /* What device time may be at TRACE_START, if @known; and the count last seen, and when. */

@@ -26,7 +26,7 @@
 #define WATCH_HPET_BITS 32U
 /* watch_state.top of nothing seen. */
 #define WATCH_NO_TOP (~0ULL)
-/* Misfits without any other sign after which a device is left alone for good. */
+/* Misfits after which a device is left alone, until a write to it or a stop of the VM. */
 #define WATCH_MISFIT_LIMIT 8U
 #define WATCH_BUCKETS 32U
 
