@@ -5,11 +5,11 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 B=${B:-$PWD/build/lab}
-export LIGHTEXIT_BPF_DIR=$B/bpf
+export LIGHTEXIT_BPF_DIR=$B/bpf PATH=$B/loader:$PATH
 out=$(mktemp)
 
 # What boots a kernel has a suite of its own.
-boots="boot ide"
+boots="boot ide attach"
 all=()
 for check in examples/*/check.sh; do
 	x=$(basename "${check%/check.sh}")

@@ -26,7 +26,7 @@ run_suite() {
 	lint) lab/enter --bind "$(lab/checkpatch --dir):/lab" tests/lint.sh ;;
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	boot) lab/run --icount --timeout 1800 -- env BOOT_JSON="$logs/boot.json" \
-		examples/selftest.sh boot ide ;;
+		examples/selftest.sh boot ide attach ;;
 	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new check-install ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
 	bench) tests/bench/run.sh --check ;;
