@@ -18,6 +18,7 @@
 #include <lightexit/lightexit.h>
 
 #include "measure.h"
+#include "qemu.h"
 
 #define EXIT_USAGE 2
 #define ACCESSES_DEFAULT 10000
@@ -33,17 +34,27 @@
 #define MIRRORS (1U << PATH_VMM | 1U << PATH_BPF | 1U << PATH_MIRROR)
 #define TIMERS (1U << PATH_VMM | 1U << PATH_KVM | 1U << PATH_BPF)
 #define PLAIN (1U << PATH_VMM | 1U << PATH_BPF)
+#define QEMUS (1U << PATH_QEMU | 1U << PATH_ATTACH)
+#define BESIDE (1U << PATH_BESIDE)
+#define WITH_QEMU (QEMUS | BESIDE)
 
 #define PIO LX_SPACE_PIO
 #define MMIO LX_SPACE_MMIO
 
 /* In the order of struct bench_case. */
 static const struct bench_case cases[] = {
-	{ "pmtimer.read", "read", PIO, BENCH_IN32, 4, &bench_pmtimer, AT_ONCE, 1, 0, 0 },
-	{ "hpet.counter.read", "read", MMIO, BENCH_READ64, 8, &bench_hpet, AT_ONCE, 1, 0, 0 },
+	{ "pmtimer.read", "read", PIO, BENCH_IN32, 4, &bench_pmtimer, AT_ONCE | WITH_QEMU, 1, 0,
+	  0 },
+	{ "hpet.counter.read", "read", MMIO, BENCH_READ64, 8, &bench_hpet, AT_ONCE | WITH_QEMU, 1,
+	  0, 0 },
 	{ "hpet.counter.read32", "read", MMIO, BENCH_READ32, 4, &bench_hpet, AT_ONCE, 1, 0, 0 },
-	{ "pio.write", "write", PIO, BENCH_OUT32, 4, &bench_write_dev, AT_ONCE, 1, 0, 0 },
-	{ "mmio.write", "write", MMIO, BENCH_WRITE32, 4, &bench_write_dev, AT_ONCE, 1, 0, 0 },
+	/* Two vCPUs of QEMU's. */
+	{ "pmtimer.read.2vcpus", "read", PIO, BENCH_IN32, 4, &bench_pmtimer_pair, QEMUS, 1, 0, 0 },
+	{ "hpet.counter.read.2vcpus", "read", MMIO, BENCH_READ64, 8, &bench_hpet_pair, QEMUS, 1, 0,
+	  0 },
+	{ "pio.write", "write", PIO, BENCH_OUT32, 4, &bench_write_dev, AT_ONCE | BESIDE, 1, 0, 0 },
+	{ "mmio.write", "write", MMIO, BENCH_WRITE32, 4, &bench_write_dev, AT_ONCE | BESIDE, 1, 0,
+	  0 },
 	/* A signal each time; and none, as whom it would wake is awake. */
 	{ "doorbell", "write", MMIO, BENCH_DOORBELL, 4, &bench_doorbell, DOORBELLS, 1, 0, 0 },
 	{ "doorbell.pio", "write", PIO, BENCH_DOORBELL_PIO, 4, &bench_doorbell, DOORBELLS, 1, 0,
@@ -61,7 +72,8 @@ static const struct bench_case cases[] = {
 	/* A sector by a string: by the VMM, word by word, or copied in the kernel. */
 	{ "pio.sector.in", "read", PIO, BENCH_INS, 2, &bench_sector_in, AT_ONCE, 256, 0, 0 },
 	{ "pio.sector.out", "write", PIO, BENCH_OUTS, 2, &bench_sector_out, AT_ONCE, 256, 0, 0 },
-	{ "ide.status", "read", PIO, BENCH_IDE_STATUS, 1, &bench_ide_status, PLAIN, 1, 0, 0 },
+	{ "ide.status", "read", PIO, BENCH_IDE_STATUS, 1, &bench_ide_status, PLAIN | BESIDE, 1, 0,
+	  0 },
 	{ "ide.dma.read4k", "both", PIO, BENCH_IDE_DMA, 1, &bench_ide_dma, PLAIN, 22, 0, 22 },
 	{ "ide.pio.sector", "both", PIO, BENCH_IDE_READ, 1, &bench_ide_pio, PLAIN, 13, 0, 6 },
 	{ "ide.pio.sector.out", "both", PIO, BENCH_IDE_WRITE, 1, &bench_ide_pio_out, PLAIN, 268, 0,
@@ -95,8 +107,10 @@ struct config {
 	struct bench_unit unit;
 };
 
+/* @paced: for each row of PATH_ATTACH with one vCPU */
 struct results {
 	struct bench_row rows[N_ROWS];
+	struct bench_paced paced[N_ROWS];
 	unsigned int n;
 };
 
@@ -173,7 +187,8 @@ static const struct argp_option options[] = {
 	{ "output", OPT_OUTPUT, "FILE", 0, "write the results there as JSON", 0 },
 	{ "accesses", OPT_ACCESSES, "N", 0, "how often each case is done (default: 10000)", 0 },
 	{ "case", OPT_CASE, "NAME", 0,
-	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pio.write, mmio.write, doorbell, "
+	  "pmtimer.read, hpet.counter.read, hpet.counter.read32, pmtimer.read.2vcpus, "
+	  "hpet.counter.read.2vcpus, pio.write, mmio.write, doorbell, "
 	  "doorbell.pio, doorbell.awake, doorbell.wake, queue.write, queue.write.pio, mirror.read, "
 	  "virtio.interrupt, virtio.request, uart.out, uart.out.poll, pio.sector.in, pio.sector.out, "
 	  "ide.status, ide.dma.read4k, ide.pio.sector, ide.pio.sector.out, pit.read, "
@@ -181,8 +196,8 @@ static const struct argp_option options[] = {
 	  "(default: all)",
 	  0 },
 	{ "path", OPT_PATH, "NAME", 0,
-	  "vmm, kernel-c, ioeventfd, coalesced, kvm, bpf, mirror, none or declined; may be "
-	  "repeated (default: all)",
+	  "vmm, kernel-c, ioeventfd, coalesced, kvm, bpf, mirror, none, declined, beside, qemu or "
+	  "attach; may be repeated (default: all)",
 	  0 },
 	{ "unit", OPT_UNIT, "instructions|ns", 0,
 	  "instructions (default): where the TSC counts them; ns: time", 0 },
@@ -224,7 +239,7 @@ static double each(const struct bench_row *r, uint64_t n)
 
 static void print_header(const struct config *c)
 {
-	printf("%-20s %-5s %-5s %3s  %-9s %8s %12s %9s %12s\n", "CASE", "SPACE", "OP", "LEN",
+	printf("%-24s %-5s %-5s %3s  %-9s %8s %12s %9s %12s\n", "CASE", "SPACE", "OP", "LEN",
 	       "PATH", "TIMES", "HEAVY EXITS", "ALL EXITS",
 	       c->unit.instructions ? "INSTRUCTIONS" : "NS");
 	fflush(stdout);
@@ -232,7 +247,7 @@ static void print_header(const struct config *c)
 
 static void print_row(const struct bench_row *r)
 {
-	printf("%-20s %-5s %-5s %3u  %-9s %8lu %12.4f %9.3f %12.1f\n", r->what->name,
+	printf("%-24s %-5s %-5s %3u  %-9s %8lu %12.4f %9.3f %12.1f\n", r->what->name,
 	       space_name(r->what), r->what->op, r->what->len, bench_path_names[r->path], r->rounds,
 	       each(r, r->heavy_exits), each(r, r->exits), r->cost);
 	fflush(stdout);
@@ -269,7 +284,7 @@ static const struct bench_row *find_kernels(const struct results *res,
 
 static void print_ratios(const struct results *res, const struct config *c)
 {
-	printf("\nKERNEL: kernel-c, ioeventfd, coalesced or kvm\n%-20s %12s %12s %12s %15s %15s\n",
+	printf("\nKERNEL: kernel-c, ioeventfd, coalesced or kvm\n%-24s %12s %12s %12s %15s %15s\n",
 	       "CASE", "bpf/KERNEL", "vmm/bpf", "vmm/mirror", "bpf - KERNEL", "declined - none");
 	for (unsigned int i = 0; i < N_CASES; i++) {
 		const struct bench_row *kernels = find_kernels(res, &cases[i]);
@@ -279,13 +294,35 @@ static void print_ratios(const struct results *res, const struct config *c)
 			continue;
 		for (enum bench_path p = 0; p < PATH_COUNT; p++)
 			rows[p] = find(res, &cases[i], p);
-		printf("%-20s", cases[i].name);
+		printf("%-24s", cases[i].name);
 		print_quotient(rows[PATH_BPF], kernels);
 		print_quotient(rows[PATH_VMM], rows[PATH_BPF]);
 		print_quotient(rows[PATH_VMM], rows[PATH_MIRROR]);
 		print_difference(rows[PATH_BPF], kernels);
 		print_difference(rows[PATH_DECLINED], rows[PATH_NONE]);
 		putchar('\n');
+	}
+}
+
+static void print_qemu(const struct results *res, const struct config *c)
+{
+	if (!(c->paths & WITH_QEMU))
+		return;
+	printf("\n%-24s %12s %15s\n", "CASE", "qemu/attach", "beside - vmm");
+	for (unsigned int i = 0; i < N_CASES; i++) {
+		if (!(c->cases & 1U << i) || !(cases[i].paths & WITH_QEMU))
+			continue;
+		printf("%-24s", cases[i].name);
+		print_quotient(find(res, &cases[i], PATH_QEMU), find(res, &cases[i], PATH_ATTACH));
+		print_difference(find(res, &cases[i], PATH_BESIDE), find(res, &cases[i], PATH_VMM));
+		putchar('\n');
+	}
+	for (unsigned int i = 0; i < res->n; i++) {
+		const struct bench_paced *p = &res->paced[i];
+
+		if (p->reads)
+			printf("%s: of %lu reads, %lu a second, %lu were passed to QEMU.\n",
+			       res->rows[i].what->name, p->reads, p->per_second, p->passed);
 	}
 }
 
@@ -352,7 +389,7 @@ static int check_host(const struct config *c)
 			strerror(errno));
 		return -1;
 	}
-	if (c->paths & (1U << PATH_BPF | 1U << PATH_MIRROR | 1U << PATH_DECLINED) &&
+	if (c->paths & (1U << PATH_BPF | 1U << PATH_MIRROR | 1U << PATH_DECLINED | WITH_QEMU) &&
 	    lx_probe(&probe)) {
 		for (unsigned int i = 0; i < probe.n; i++) {
 			if (!probe.checks[i].ok)
@@ -369,13 +406,18 @@ static int check_host(const struct config *c)
 	return err;
 }
 
+static bool is_wanted(const struct config *c, unsigned int i, enum bench_path path)
+{
+	return c->cases & 1U << i && c->paths & cases[i].paths & 1U << path;
+}
+
 static int measure_all(struct results *res, const struct config *c)
 {
 	for (unsigned int i = 0; i < N_CASES; i++) {
-		for (enum bench_path p = 0; p < PATH_COUNT; p++) {
+		for (enum bench_path p = 0; p < PATH_BESIDE; p++) {
 			struct bench_row *row = &res->rows[res->n];
 
-			if (!(c->cases & 1U << i) || !(c->paths & cases[i].paths & 1U << p))
+			if (!is_wanted(c, i, p))
 				continue;
 			if (bench_measure(&cases[i], p, c->build, c->accesses, &c->unit, row))
 				return -1;
@@ -386,16 +428,58 @@ static int measure_all(struct results *res, const struct config *c)
 	return 0;
 }
 
+static int measure_with_qemu(struct results *res, const struct config *c, struct bench_qemu *q,
+			     const struct bench_case *what, enum bench_path path)
+{
+	struct bench_row *row = &res->rows[res->n];
+	int err;
+
+	if (path == PATH_BESIDE)
+		err = bench_measure(what, path, c->build, c->accesses, &c->unit, row);
+	else
+		err = bench_qemu_measure(q, what, c->accesses, row);
+	if (!err && path == PATH_ATTACH && bench_qemu_vcpus(what) == 1)
+		err = bench_qemu_pace(q, what, &res->paced[res->n]);
+	if (err)
+		return err;
+	print_row(row);
+	res->n++;
+	return 0;
+}
+
+/* One QEMU for all, first without lightexit. */
+static int measure_qemu(struct results *res, const struct config *c)
+{
+	static const enum bench_path paths[] = { PATH_QEMU, PATH_ATTACH, PATH_BESIDE };
+	struct bench_qemu *q = NULL;
+	int err = 0;
+
+	if (!(c->paths & WITH_QEMU))
+		return 0;
+	err = bench_qemu_open(c->build, &c->unit, &q);
+	for (unsigned int p = 0; !err && p < sizeof(paths) / sizeof(paths[0]); p++) {
+		if (paths[p] == PATH_ATTACH)
+			err = bench_qemu_attach(q);
+		for (unsigned int i = 0; !err && i < N_CASES; i++) {
+			if (is_wanted(c, i, paths[p]))
+				err = measure_with_qemu(res, c, q, &cases[i], paths[p]);
+		}
+	}
+	bench_qemu_close(q);
+	return err;
+}
+
 static int run_bench(struct config *c)
 {
-	struct results res = { 0 };
+	static struct results res;
 
 	if (check_host(c) || bench_calibrate(&c->unit))
 		return -1;
 	print_header(c);
-	if (measure_all(&res, c))
+	if (measure_all(&res, c) || measure_qemu(&res, c))
 		return -1;
 	print_ratios(&res, c);
+	print_qemu(&res, c);
 	print_notes(&res, c);
 	return c->output ? write_json(&res, c) : 0;
 }

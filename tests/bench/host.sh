@@ -27,6 +27,14 @@ if [ ! -d /sys/module/lxbench ]; then
 	insmod "$ko" || refuse "$ko does not load; see dmesg"
 	trap 'rmmod lxbench' EXIT
 fi
+paths=()
+if ! command -v qemu-system-x86_64 >/dev/null; then
+	echo "bench: no qemu-system-x86_64: without the paths qemu, attach and beside" >&2
+	for p in vmm kernel-c ioeventfd coalesced kvm bpf mirror none declined; do
+		paths+=(--path "$p")
+	done
+fi
 mkdir -p build/bench
-"$B/tests/bench/bench" --build "$B" --unit ns --accesses 200000 --output build/bench/host.json || exit 1
+"$B/tests/bench/bench" --build "$B" --unit ns --accesses 200000 --output build/bench/host.json "${paths[@]}" ||
+	exit 1
 echo "bench: build/bench/host.json"

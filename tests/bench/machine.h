@@ -73,6 +73,7 @@ struct machine {
  * @own_regions: the program lies where its object says, not at @base alone
  * @fewer:      a round counts for so many, and there are fewer of them; 0: one
  * @string:     of the VMM's path: elements of a string that one heavy exit carries; 0: one
+ * @vcpus:      of QEMU's paths, that access it together; 0: one
  * @base:       where it lies, by enum lx_space
  * @len:        bytes there
  * @heavy:      its heavy exits; NULL: of the one at @index
@@ -98,6 +99,7 @@ struct bench_dev {
 	bool own_regions;
 	unsigned int fewer;
 	unsigned int string;
+	unsigned int vcpus;
 	uint64_t base[2];
 	uint64_t len;
 	uint64_t (*heavy)(const struct machine *m);

@@ -22,14 +22,20 @@ VMM_GUEST(bench);
 #define OTHERS_FEWER 0.01
 #define TRIES 4U
 
-const char *const bench_path_names[PATH_COUNT] = { "vmm",	"kernel-c", "ioeventfd",
-						   "coalesced", "kvm",	    "bpf",
-						   "mirror",	"none",	    "declined" };
+const char *const bench_path_names[PATH_COUNT] = { "vmm",      "kernel-c", "ioeventfd", "coalesced",
+						   "kvm",      "bpf",	   "mirror",	"none",
+						   "declined", "beside",   "qemu",	"attach" };
 
 /* A path without a device of the case's own. */
 static bool is_bare(const struct machine *m)
 {
 	return m->path == PATH_NONE || m->path == PATH_DECLINED;
+}
+
+/* A path on which all accesses are the VMM's. */
+static bool is_heavy(const struct machine *m)
+{
+	return m->path == PATH_VMM || m->path == PATH_BESIDE || is_bare(m);
 }
 
 static bool has_program(const struct machine *m)
@@ -240,7 +246,7 @@ static uint64_t traps(const struct machine *m, uint64_t rounds)
 
 	if (m->path == PATH_MIRROR)
 		each -= m->what->mirrored;
-	if (m->what->dev->string && (m->path == PATH_VMM || is_bare(m)))
+	if (m->what->dev->string && is_heavy(m))
 		each /= m->what->dev->string;
 	return (uint64_t)llround(each * (double)rounds);
 }
@@ -254,7 +260,7 @@ static bool is_near(const struct machine *m, uint64_t n, uint64_t due)
 /* That those answered who should have, and that a program was asked and did. */
 static int check_path(const struct machine *m, uint64_t rounds, const struct tally *t)
 {
-	const bool heavy = m->path == PATH_VMM || is_bare(m);
+	const bool heavy = is_heavy(m);
 	const uint64_t n = traps(m, rounds), posted = m->what->posted;
 	uint64_t handled = m->accel ? n - t->heavy : 0, passed = m->accel ? t->heavy : 0;
 

@@ -22,6 +22,9 @@ enum bench_path {
 	PATH_MIRROR,	/* a mirror page; what is written, a device program */
 	PATH_NONE,	/* the VMM, which does nothing: the exit alone */
 	PATH_DECLINED,	/* the same after a program passed */
+	PATH_BESIDE,	/* the VMM, while another VM is watched by lightexit attach */
+	PATH_QEMU,	/* QEMU, as it is */
+	PATH_ATTACH,	/* lightexit attach to that */
 	PATH_COUNT,
 };
 
@@ -88,7 +91,8 @@ extern const char *const bench_path_names[PATH_COUNT];
 extern const struct bench_dev bench_pmtimer, bench_hpet, bench_write_dev, bench_nop;
 extern const struct bench_dev bench_doorbell, bench_bell, bench_wake, bench_queue, bench_virtio,
 	bench_uart, bench_requests, bench_sector_in, bench_sector_out, bench_ide_status,
-	bench_ide_dma, bench_ide_pio, bench_ide_pio_out, bench_pit, bench_rtc, bench_pci;
+	bench_ide_dma, bench_ide_pio, bench_ide_pio_out, bench_pit, bench_rtc, bench_pci,
+	bench_pmtimer_pair, bench_hpet_pair;
 
 /**
  * bench_calibrate() - find out what a tick is
