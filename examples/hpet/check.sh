@@ -22,7 +22,28 @@ json "timers: two or three heavy exits for each interrupt" '
 	.[0].accesses >= 600 and .[1].accesses >= 400'
 expect "a timer, kvmclock, table" 0 --path vmm --timer periodic --clock kvm --interrupts 10
 check "a timer: a header and a row" test "$(wc -l <"$dir/out")" -eq 2
+# As a VMM that knows nothing of lightexit; it is stopped until it is attached to.
+watched() {
+	"$example" --path vmm --vcpus 2 --reads 30000 --json >"$dir/out" 2>"$dir/err" &
+	vmm=$!
+	until find "/proc/$vmm/fd" -lname '*kvm-vcpu*' | grep -q .; do
+		kill -0 $vmm || return
+	done
+	kill -STOP $vmm
+	lightexit attach --json --pid $vmm pmtimer hpet >"$dir/attached" 2>&1 &
+	attach=$!
+	until [ -s "$dir/attached" ]; do
+		sleep 0.1
+	done
+	kill -CONT $vmm
+	wait $vmm && wait $attach
+}
+
 if has_module; then
+	check "watched" watched
+	json "watched: more than half of each counter's reads are answered, none goes backward" '
+		length == 3 and all(.[]; .path == "vmm" and .accesses == 60000 and
+			.heavy_exits < 30000 and .backward_steps == 0)'
 	expect "timers, bpf" 0 --path bpf --timer all --interrupts 600 --json
 	# An access that finds the timer's op in the lock passes.
 	json "timers, bpf: heavy exits to set it up, and hardly one for an interrupt" '
