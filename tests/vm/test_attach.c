@@ -17,7 +17,7 @@
 
 #include <lightexit/dev/pmtimer.h>
 
-#include "qemu/qemu.h"
+#include "qemu/attached.h"
 #include "vmtest.h"
 
 /* q35's PMBASE as SeaBIOS sets it, and TMR_VAL's place (ACPI 6.5, 4.8.3.3); 24 bits in QEMU. */
@@ -47,50 +47,7 @@ static void teardown(void)
 
 TestSuite(attach, .init = setup, .fini = teardown, .timeout = 900);
 
-static void expect_forward(const char *when)
-{
-	cr_expect_eq(q.t->steps, 0,
-		     "%s: %u backward steps in %lu reads, worst %u ticks; the first: vCPU %u, "
-		     "%u after %u",
-		     when, q.t->steps, qemu_reads(&q), q.t->worst, q.t->log[0].vcpu,
-		     q.t->log[0].after, q.t->log[0].before);
-}
-
-static int copy_stats(const struct lx_stats *s, void *to)
-{
-	struct lx_stats *out = to;
-
-	if (s->pid != q.pid || s->regions[0].region.addr != q.t->addr)
-		return 0;
-	*out = *s;
-	return 1;
-}
-
-/* Handled reads of the PM timer; fails the test if no device is there in time. */
-static struct lx_stats stats(void)
-{
-	struct lx_stats s = { 0 };
-	unsigned int ms;
-
-	for (ms = 0; ms < 30000 && lx_for_each_device(copy_stats, &s) != 1; ms += 20)
-		usleep(20000);
-	cr_assert_eq(s.pid, q.pid, "nothing is attached");
-	return s;
-}
-
 static const char *const pmtimer[] = { "--port", "0x608", "pmtimer", NULL };
-
-/* Waits until @n more reads were answered in the kernel. */
-static void wait_answered(uint64_t n)
-{
-	uint64_t start = stats().regions[0].handled;
-	unsigned int ms;
-
-	for (ms = 0; stats().regions[0].handled - start < n; ms += 50) {
-		cr_assert_lt(ms, 60000, "not answered");
-		usleep(50000);
-	}
-}
 
 /* The first device of the last line that `lightexit attach --json` printed. */
 static json_t *last_device(void)
@@ -166,11 +123,11 @@ Test(attach, half_is_answered)
 	struct lx_stats before, after;
 	uint64_t handled, passed;
 
-	stats();
+	attached_stats(&q);
 	qemu_wait_reads(&q, 2000, 60);
-	before = stats();
+	before = attached_stats(&q);
 	qemu_wait_reads(&q, vmt_scale(200000), 60);
-	after = stats();
+	after = attached_stats(&q);
 	handled = after.regions[0].handled - before.regions[0].handled;
 	passed = after.regions[0].passed - before.regions[0].passed;
 	cr_expect_gt(handled, passed, "%lu answered, %lu passed", handled, passed);
@@ -178,7 +135,7 @@ Test(attach, half_is_answered)
 	cr_log_info("%lu answered, %lu passed", handled, passed);
 	cr_expect_eq(attach_stop(pid), 0);
 	qemu_wait_reads(&q, 1000, 60);
-	expect_forward("attached, then not");
+	attached_expect_forward(&q, "attached, then not");
 }
 
 /* Proves: at random times, under reads of two vCPUs, it may come and go. */
@@ -191,12 +148,12 @@ Test(attach, comes_and_goes)
 	srand(1);
 	while (qemu_reads(&q) - start < n) {
 		pid = attach_start(&q, pmtimer);
-		stats();
+		attached_stats(&q);
 		qemu_wait_reads(&q, 1 + rand() % 20000, 60);
 		cr_assert_eq(attach_stop(pid), 0);
 		qemu_wait_reads(&q, 1 + rand() % 500, 60);
 		rounds++;
-		expect_forward("after a detach");
+		attached_expect_forward(&q, "after a detach");
 	}
 	cr_log_info("%u rounds", rounds);
 }
@@ -208,13 +165,13 @@ Test(attach, odd_reads)
 
 	q.t->odd = 50;
 	pid = attach_start(&q, pmtimer);
-	stats();
+	attached_stats(&q);
 	qemu_wait_reads(&q, vmt_scale(100000), 60);
-	cr_expect_gt(stats().regions[0].handled, 1000);
-	cr_expect_eq(stats().regions[0].string_splits, 0);
+	cr_expect_gt(attached_stats(&q).regions[0].handled, 1000);
+	cr_expect_eq(attached_stats(&q).regions[0].string_splits, 0);
 	attach_stop(pid);
 	cr_expect_gt(last("samples"), 100);
-	expect_forward("with odd reads");
+	attached_expect_forward(&q, "with odd reads");
 }
 
 /*
@@ -226,16 +183,16 @@ Test(attach, dry_run)
 	static const char *const dry[] = { "--dry-run", "--port", "0x608", "pmtimer", NULL };
 	pid_t pid = attach_start(&q, dry);
 
-	stats();
+	attached_stats(&q);
 	qemu_wait_reads(&q, vmt_scale(100000), 60);
-	cr_expect_eq(stats().regions[0].handled, 0);
+	cr_expect_eq(attached_stats(&q).regions[0].handled, 0);
 	attach_stop(pid);
 	cr_expect_gt(last("compared"), 1000);
 	cr_expect_eq(last("above"), 0);
 	cr_log_info("99 %%: an exit takes %lld ns, an answer lags by %lld", p99("exit_ns"),
 		    p99("behind_ns"));
 	cr_expect_leq(p99("behind_ns"), p99("exit_ns"));
-	expect_forward("in a dry run");
+	attached_expect_forward(&q, "in a dry run");
 }
 
 /* Proves: stopped and continued, from 1 ms on, the guest sees no more than QEMU's own window. */
@@ -244,7 +201,7 @@ Test(attach, stop_and_cont)
 	pid_t pid = attach_start(&q, pmtimer);
 	unsigned int i, n = vmt_scale(300);
 
-	wait_answered(100);
+	attached_wait_answered(&q, 100);
 	for (i = 0; i < n; i++) {
 		qemu_qmp(&q, "stop", NULL);
 		usleep(1000 + rand() % 20000);
@@ -266,14 +223,14 @@ Test(attach, system_reset)
 	unsigned int i;
 
 	for (i = 0; i < vmt_scale(50); i++) {
-		wait_answered(100);
-		expect_forward("before a reset");
+		attached_wait_answered(&q, 100);
+		attached_expect_forward(&q, "before a reset");
 		q.t->magic = 0;
 		qemu_qmp(&q, "system_reset", NULL);
 		qemu_go(&q, TORTURE_PMTIMER, PORT, MASK);
 	}
-	wait_answered(100);
-	expect_forward("after resets");
+	attached_wait_answered(&q, 100);
+	attached_expect_forward(&q, "after resets");
 	attach_stop(pid);
 }
 
@@ -285,7 +242,7 @@ Test(attach, signals)
 
 	for (i = 0; i < vmt_scale(30); i++) {
 		pid = attach_start(&q, pmtimer);
-		wait_answered(100);
+		attached_wait_answered(&q, 100);
 		kill(q.pid, SIGSTOP);
 		usleep(rand() % 20000);
 		kill(q.pid, SIGCONT);
@@ -293,7 +250,7 @@ Test(attach, signals)
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		qemu_wait_reads(&q, 300, 60);
-		expect_forward("after a kill");
+		attached_expect_forward(&q, "after a kill");
 	}
 }
 
@@ -313,13 +270,13 @@ Test(attach_hpet, read_and_set)
 {
 	pid_t pid = attach_start(&q, hpet);
 
-	wait_answered(vmt_scale(50000));
-	expect_forward("read");
+	attached_wait_answered(&q, vmt_scale(50000));
+	attached_expect_forward(&q, "read");
 	q.t->writes = 500;
 	qemu_wait_reads(&q, vmt_scale(50000), 60);
 	cr_expect_eq(attach_stop(pid), 0);
 	cr_expect_gt(ended("write"), 10);
-	expect_forward("set forward");
+	attached_expect_forward(&q, "set forward");
 }
 
 static void expect_said(const char *args, const char *words)
@@ -369,7 +326,7 @@ Test(attach, ends_with_the_vm)
 	pid_t pid = attach_start(&q, pmtimer);
 	int status = -1;
 
-	wait_answered(100);
+	attached_wait_answered(&q, 100);
 	qemu_end(&q);
 	q.pid = 0;
 	alarm(30);

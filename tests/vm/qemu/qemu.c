@@ -2,7 +2,6 @@
 /* An unmodified QEMU for tests; see qemu.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,8 +62,28 @@ static int connect_qmp(const struct qemu *q)
 	return -1;
 }
 
-/* The answer to a command; events are skipped. The caller drops the reference. */
-static json_t *answer(const struct qemu *q)
+static uint64_t realtime_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+/* Notes when the VM was stopped. */
+static void event(struct qemu *q, const json_t *o)
+{
+	const char *name = json_string_value(json_object_get(o, "event"));
+	json_int_t s, us;
+
+	if (name && !strcmp(name, "STOP") &&
+	    !json_unpack((json_t *)o, "{s:{s:I, s:I}}", "timestamp", "seconds", &s, "microseconds",
+			 &us))
+		q->stopped_us = s * 1000000 + us;
+}
+
+/* The answer to a command. The caller drops the reference. */
+static json_t *answer(struct qemu *q)
 {
 	json_t *o;
 
@@ -74,35 +93,47 @@ static json_t *answer(const struct qemu *q)
 		if (json_object_get(o, "return") || json_object_get(o, "error") ||
 		    json_object_get(o, "QMP"))
 			return o;
+		event(q, o);
 		json_decref(o);
 	}
 }
 
-void qemu_qmp(struct qemu *q, const char *command, const char *arguments)
+json_t *qemu_ask(struct qemu *q, const char *command, const char *arguments)
 {
 	const char *why = NULL;
-	json_t *o;
+	json_t *o, *result;
 
-	if (arguments)
-		dprintf(q->qmp, "{\"execute\": \"%s\", \"arguments\": %s}\n", command, arguments);
-	else
-		dprintf(q->qmp, "{\"execute\": \"%s\"}\n", command);
+	q->asked_us = realtime_us();
+	dprintf(q->qmp, "{\"execute\": \"%s\", \"arguments\": %s}\n", command,
+		arguments ? arguments : "{}");
 	o = answer(q);
 	json_unpack(o, "{s:{s:s}}", "error", "desc", &why);
-	cr_assert_null(why, "QMP %s: %s", command, why);
+	cr_assert_null(why, "QMP %s %s: %s", command, arguments ? arguments : "", why);
+	result = json_incref(json_object_get(o, "return"));
 	json_decref(o);
+	return result;
+}
+
+void qemu_qmp(struct qemu *q, const char *command, const char *arguments)
+{
+	json_decref(qemu_ask(q, command, arguments));
+}
+
+uint64_t qemu_stop_us(const struct qemu *q)
+{
+	cr_assert_geq(q->stopped_us, q->asked_us, "the VM was not stopped");
+	return q->stopped_us - q->asked_us;
 }
 
 void qemu_hmp(struct qemu *q, const char *line)
 {
-	const char *said = NULL;
+	char arguments[256];
+	const char *said;
 	json_t *o;
 
-	dprintf(q->qmp,
-		"{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"%s\"}}\n",
-		line);
-	o = answer(q);
-	json_unpack(o, "{s:s}", "return", &said);
+	snprintf(arguments, sizeof(arguments), "{\"command-line\": \"%s\"}", line);
+	o = qemu_ask(q, "human-monitor-command", arguments);
+	said = json_string_value(o);
 	cr_assert(said && !said[0], "%s: %s", line, said ? said : "refused");
 	json_decref(o);
 }
@@ -183,6 +214,7 @@ void qemu_go(struct qemu *q, enum torture_kind kind, uint32_t addr, uint32_t mas
 	}
 	sleep_ms(100);
 	q->t->kind = kind;
+	q->addr = addr;
 	q->t->addr = addr;
 	q->t->mask = mask;
 	__atomic_store_n(&q->t->go, 1, __ATOMIC_SEQ_CST);

@@ -6,6 +6,7 @@
 #ifndef VMQEMU_H
 #define VMQEMU_H
 
+#include <jansson.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,12 +20,21 @@ struct qemu {
 	char dir[64];
 	void *mem;
 	volatile struct torture *t;
+	uint64_t addr;		       /* of the counter that is watched; set by qemu_go(), too */
+	uint64_t asked_us, stopped_us; /* CLOCK_REALTIME: of the last command, and of STOP */
 };
 
 /* Starts it, paused, with this -machine, -smp and further arguments (ended by NULL, or NULL). */
 void qemu_start(struct qemu *q, const char *machine, unsigned int vcpus, const char *const *more);
 /* One QMP command and its arguments as JSON (NULL: none); fails the test if QEMU refuses. */
 void qemu_qmp(struct qemu *q, const char *command, const char *arguments);
+/* The same; what it returned, of which the caller drops the reference. */
+json_t *qemu_ask(struct qemu *q, const char *command, const char *arguments);
+/*
+ * A bound of the time between QEMU's freezing its clock and its having paused all vCPUs: since the
+ * last command that stopped the VM.
+ */
+uint64_t qemu_stop_us(const struct qemu *q);
 /* A command of the human monitor's; its output is logged if it is not empty. */
 void qemu_hmp(struct qemu *q, const char *line);
 /* Continues, waits until the guest's vCPUs have come, has them read the counter. */
