@@ -14,6 +14,11 @@
 #define ICR_INIT_OTHERS 0x000c4500U
 #define ICR_SIPI_OTHERS 0x000c4608U /* to 0x8000 */
 
+/* PCI Local Bus 3.0, 3.2.2.3.2; ICH9, 13.1.13: PMBASE of 0:31.0, whose bit 0 says I/O */
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA 0xcfc
+#define ICH9_PMBASE 0x8000f840U
+
 #define T ((struct torture *)TORTURE_GPA)
 
 void torture_boot(void);
@@ -22,6 +27,11 @@ void torture_vcpu(uint32_t vcpu);
 static inline void out8(uint16_t port, uint8_t val)
 {
 	asm volatile("outb %0, %1" : : "a"(val), "Nd"(port) : "memory");
+}
+
+static inline void out32(uint16_t port, uint32_t val)
+{
+	asm volatile("outl %0, %1" : : "a"(val), "Nd"(port) : "memory");
 }
 
 static inline uint32_t in32(uint16_t port)
@@ -88,6 +98,8 @@ static uint32_t behind(uint32_t a, uint32_t b)
 
 /* After so many 2^20 cycles the counter may have gone half round: nothing can be said. */
 #define LONG_AGO 900U
+/* A @max of so long ago, be the TSC's count any. */
+#define NEVER ((uint64_t)-(LONG_AGO + 1) << 32)
 
 static uint32_t cycles(void)
 {
@@ -182,6 +194,14 @@ static void read_odd(uint32_t vcpu)
 	raise_max(since, buf[7]);
 }
 
+static void move_pmbase(void)
+{
+	out32(PCI_ADDRESS, ICH9_PMBASE);
+	out32(PCI_DATA, T->pmbase | 1);
+	T->max = NEVER;
+	__atomic_store_n(&T->pmbase, 0, __ATOMIC_SEQ_CST);
+}
+
 void torture_vcpu(uint32_t vcpu)
 {
 	uint32_t n = 0;
@@ -197,6 +217,8 @@ void torture_vcpu(uint32_t vcpu)
 			read_odd(vcpu);
 		if (T->writes && vcpu == 0 && n % T->writes == 0)
 			set_forward();
+		if (vcpu == 0 && load(&T->pmbase))
+			move_pmbase();
 	}
 }
 
@@ -213,6 +235,7 @@ void torture_boot(void)
 	write32(HPET + HPET_CONFIG, HPET_CONFIG_ENABLE);
 	T->go = 0;
 	T->online = 0;
+	T->max = NEVER;
 	T->magic = TORTURE_MAGIC;
 	write32(APIC_SVR, read32(APIC_SVR) | 0x100);
 	write32(APIC_ICR, ICR_INIT_OTHERS);

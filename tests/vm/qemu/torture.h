@@ -41,10 +41,13 @@ struct torture_step {
  * @odd:    if not 0: after each so many reads, one of 2 bytes, one that begins 2 bytes
  *          before, and a string of 8. Writer: host.
  * @max:    largest value read, and in bits 63:32 the time before that read, in 2^20
- *          cycles of the TSC
- * @steps:  backward steps; the first ones are in @log
+ *          cycles of the TSC; forgotten at a reset, with which the TSC begins anew
+ * @steps:  backward steps
  * @worst:  the largest one
  * @reads:  that were compared, by vCPU
+ * @log:    the first steps
+ * @pmbase: if not 0, vCPU 0 moves q35's PM block there, forgets @max, and sets this to 0.
+ *          For one vCPU. Writer: host.
  */
 struct torture {
 	uint32_t magic;
@@ -60,6 +63,7 @@ struct torture {
 	uint32_t worst;
 	uint32_t reads[TORTURE_VCPUS];
 	struct torture_step log[TORTURE_LOG];
+	uint32_t pmbase;
 };
 
 #endif /* TORTURE_H */
