@@ -22,7 +22,9 @@
 
 /*
  * A step that is taken for each of several timers. To BPF it is a global function, which the
- * verifier looks at once, for any arguments, and not wherever and after whatever it is called.
+ * verifier looks at once, for any arguments, and not wherever and after whatever it is called:
+ * 7,700 instructions of it, not 61,000. A write costs 65 more by that, a timer's expiry 35 to 50
+ * (kernel.bpf_stats_enabled under lab/run --icount: 1,333 and 1,266, 1,084 and 1,050).
  */
 #ifdef __bpf__
 #define HPET_STEP __attribute__((noinline))
