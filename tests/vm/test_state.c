@@ -219,7 +219,9 @@ Test(state, frozen_passes)
 
 /* ---- a thread of the highest priority */
 
-#define FIFO_ROUNDS 300U
+/* It meets the lock held so often; in so many rounds at the most. */
+#define FIFO_MET 100U
+#define FIFO_ROUNDS 30000U
 
 static uint32_t fifo_met, low_stop;
 
@@ -248,13 +250,13 @@ static void *fifo(void *unused)
 
 	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &param))
 		return (void *)1;
-	for (unsigned int i = 0; i < FIFO_ROUNDS; i++) {
+	for (unsigned int i = 0; i < FIFO_ROUNDS && fifo_met < FIFO_MET; i++) {
 		nanosleep(&ts, NULL);
 		if (lx_trylock(&st->hdr)) {
 			lx_unlock(&st->hdr);
 			continue;
 		}
-		__atomic_fetch_add(&fifo_met, 1, __ATOMIC_RELAXED);
+		fifo_met++;
 		take_ticket(VT_THREAD);
 	}
 	return NULL;
@@ -287,7 +289,7 @@ Test(state, fifo_thread_on_the_vcpus_cpu)
 	__atomic_store_n(&low_stop, 1, __ATOMIC_RELAXED);
 	pthread_join(threads[0], NULL);
 	cr_expect_null(failed, "no SCHED_FIFO");
-	cr_expect_geq(fifo_met, 50, "it met the lock held %u times only", fifo_met);
+	cr_expect_geq(fifo_met, FIFO_MET, "it met the lock held %u times only", fifo_met);
 	cr_expect_lt(now_ns() - start, 60ULL * 1000000000, "%lu ms", (now_ns() - start) / 1000000);
 	vmm_stop(vms.vm);
 	vmm_join(vms.vm, VMS_TIMEOUT_MS);
@@ -442,11 +444,19 @@ static bool race_claim(void)
 	return claimed;
 }
 
+/* So many rounds, and until each has fired its part: who is faster depends on the machine. */
+static bool race_over(uint64_t done, uint64_t rounds)
+{
+	bool both = race->by_program >= rounds / 20 && race->by_vmm >= rounds / 20;
+
+	return done >= rounds && (both || done >= 20 * rounds);
+}
+
 /* Armed again and again; program and VMM both watch it, and one of them fires it each time. */
 Test(state, timer_fires_once)
 {
 	struct lx_eventfds e = { .sz = sizeof(e) };
-	uint64_t rounds = vmt_scale(10000), due;
+	uint64_t rounds = vmt_scale(10000), i, due;
 	unsigned int seed = 1;
 
 	vmt_set_param("budget_us", VMS_BUDGET_MAX);
@@ -456,7 +466,7 @@ Test(state, timer_fires_once)
 	lx_state_start(&race->hdr, LX_CLOCK_MONOTONIC, now_ns());
 	cr_assert_eq(lx_device_set_eventfds(dev, &e), 0, "%s", vmt_log());
 	vmt_attach(dev, vms.vm);
-	for (uint64_t i = 0; i < rounds; i++) {
+	for (i = 0; !race_over(i, rounds); i++) {
 		lx_lock(&race->hdr);
 		due = (uint64_t)lx_device_time(&race->hdr, now_ns()) + rand_r(&seed) % 400000;
 		lx_timer_arm(&race->timer, due);
@@ -473,7 +483,7 @@ Test(state, timer_fires_once)
 			     race->timer.fired);
 		lx_unlock(&race->hdr);
 	}
-	cr_expect_eq(race->by_program + race->by_vmm, rounds);
+	cr_expect_eq(race->by_program + race->by_vmm, i);
 	cr_expect_geq(race->by_program, rounds / 20, "%llu by the program", race->by_program);
 	cr_expect_geq(race->by_vmm, rounds / 20, "%llu by the VMM", race->by_vmm);
 	cr_expect_eq(race->early, 0, "%llu too early", race->early);
