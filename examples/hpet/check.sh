@@ -32,7 +32,7 @@ watched() {
 	kill -STOP $vmm
 	lightexit attach --json --pid $vmm pmtimer hpet >"$dir/attached" 2>&1 &
 	attach=$!
-	until [ -s "$dir/attached" ]; do
+	until [ -s "$dir/attached" ] || ! kill -0 $attach 2>/dev/null; do
 		sleep 0.1
 	done
 	kill -CONT $vmm

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ static void exec_qemu(const struct bench_qemu *q, int said)
 	char bios[4096], ram[128];
 	int null = open("/dev/null", O_RDWR);
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it may be stopped when the bench dies */
 	dup2(null, STDIN_FILENO);
 	dup2(said, STDOUT_FILENO);
 	fcntl(q->memory, F_SETFD, 0);
@@ -250,6 +252,7 @@ static void exec_tool(const struct bench_qemu *q)
 	char path[4096], dir[4096], pid[16];
 	int null = open("/dev/null", O_WRONLY);
 
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	dup2(null, STDOUT_FILENO);
 	snprintf(pid, sizeof(pid), "%d", q->pid);
 	snprintf(path, sizeof(path), "%s/loader/lightexit", q->build);
