@@ -49,7 +49,7 @@ unshare --pid --uts --fork --mount --mount-proc --kill-child env container=lab S
 	mkdir /run/systemd && exec /lib/systemd/systemd --system --unit=test.target --show-status=no \
 		--log-target=console' &
 unshare=$!
-has_init() { read -r init <"/proc/$unshare/task/$unshare/children"; [ "$init" ]; }
+has_init() { init=$(pgrep -P "$unshare"); }
 inside() { nsenter -t "$init" -m -p "$@"; }
 is_up() { [ "$(inside systemctl is-system-running 2>/dev/null)" = running ]; }
 until_true has_init
