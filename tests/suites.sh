@@ -43,11 +43,13 @@ run_suite() {
 # On the debug kernel a system call takes ten times as long, and a fork twenty-five times: so
 # fewer repetitions, in two machines side by side, and all time-outs times twenty.
 vm_debug() {
-	local part parts=() status=0
+	local part parts=() status=0 claims=$logs/vm-debug.claims
+	rm -rf "$claims"
+	mkdir "$claims"
 	for part in 1 2; do
 		(
 			lab/run --kernel debug --timeout 9000 -- env LX_SCALE=0.3 LX_PATIENCE=20 \
-				tests/vm/run.sh --part $part/2 2>&1 | tee "$logs/vm-debug.$part.log"
+				CLAIMS="$claims" tests/vm/run.sh 2>&1 | tee "$logs/vm-debug.$part.log"
 			exit "${PIPESTATUS[0]}"
 		) &
 		parts+=($!)

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [--part I/N] [TEST...]: in the lab's machine: loads the module, runs the VM tests
-# (all, or test_TEST...; of them each Nth, from the Ith on), checks that nothing is left
-# behind, unloads the module. The last line is "N passed, N failed, N skipped". test_nomem is
-# for kernels that inject faults.
+# run.sh [TEST...]: in the lab's machine: loads the module, runs the VM tests (all, or test_TEST...; with
+# CLAIMS as in tests/unit/run.sh), checks that nothing is left behind, unloads the module. The last
+# line is "N passed, N failed, N skipped". test_nomem is for kernels that inject faults.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 B=${B:-$PWD/build/lab}
@@ -23,20 +22,12 @@ ldd "$mem/vm/test_broker" "$mem/loader/lightexit" | awk '/=> \// { print $3 }' |
 export LD_LIBRARY_PATH=$mem/lib PATH=$mem/loader:$PATH
 export LIGHTEXIT_BPF_DIR=$mem/bpf LX_TEST_BPF_DIR=$mem/vm LX_KMOD_DIR=$kmod
 
-part=1 parts=1
-if [ "${1-}" = --part ]; then
-	IFS=/ read -r part parts <<<"$2"
-	shift 2
-fi
-all=() tests=()
+tests=()
 for t in "${@:-*}"; do
 	while read -r bin; do
 		[[ $bin == *.[od] ]] || { [[ $bin == *_nomem ]] && [ ! -e /proc/self/fail-nth ]; } ||
-			all+=("$bin")
+			tests+=("$bin")
 	done < <(compgen -G "$mem/vm/test_$t" | sort)
-done
-for ((i = part - 1; i < ${#all[@]}; i += parts)); do
-	tests+=("${all[i]}")
 done
 
 insmod "$kmod/kernel/lightexit.ko" || exit 2
