@@ -108,8 +108,8 @@ static bool program_runs(void)
 /* One look may fall between a timer's expiry and its next time. */
 static bool vmm_waits(void)
 {
-	uint64_t end = vmm_clock_ns(vms.vm, LX_CLOCK_MONOTONIC) +
-		       (uint64_t)vmt_patience(100) * 1000000;
+	uint64_t end =
+		vmm_clock_ns(vms.vm, LX_CLOCK_MONOTONIC) + (uint64_t)vmt_patience(100) * 1000000;
 
 	do {
 		if (armed_timerfds())
