@@ -117,7 +117,7 @@ check_service queue.write 5515 3950 coalesced 1.06
 check_service queue.write.pio 3195 1580 coalesced 1.14
 check_service mirror.read 6090 4240
 check_service virtio.interrupt 11800 8425
-check_service virtio.request 55500 49900
+check_service virtio.request 51000 44900
 check_service uart.out 3640 1845
 check_service uart.out.poll 6850 3370
 check_attach pmtimer.read 5300 2260 0.44
@@ -132,7 +132,7 @@ check_beside ide.status 430
 check_paced pmtimer.read 0.01
 check_paced hpet.counter.read 0.01
 at_most "mirror.read: mirror" "$(cost mirror.read mirror)" 10
-at_most "virtio.request: mirror" "$(cost virtio.request mirror)" 45700
+at_most "virtio.request: mirror" "$(cost virtio.request mirror)" 41900
 at_most "virtio.interrupt: mirror" "$(cost virtio.interrupt mirror)" 5350
 check_exits doorbell bpf 0
 check_exits queue.write bpf 0.005
@@ -144,7 +144,7 @@ check_exits mirror.read mirror 0 0.002
 check_exits virtio.interrupt vmm 2
 check_exits virtio.interrupt mirror 0 1.005
 check_exits virtio.request vmm 3
-check_exits virtio.request mirror 0.01 5.1
+check_exits virtio.request mirror 0.01 4.1
 check_exits ide.dma.read4k vmm 22
 check_exits ide.dma.read4k bpf 1
 check_exits ide.pio.sector bpf 2
