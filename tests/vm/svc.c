@@ -2,12 +2,14 @@
 /* A device that uses the kernel's services; see svc.h. */
 #include <errno.h>
 #include <glob.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,6 +70,13 @@ void svc_attach(void)
 {
 	svc.link = vmr_attach(&svc.ops);
 	cr_assert_geq(svc.link, 0, "attach: %d", svc.link);
+}
+
+void svc_attach_quietly(void)
+{
+	svc_attach();
+	svc_wait_for((const uint64_t *)&svc.st->kick.runs, 1, "the attach's kick");
+	svc_settle();
 }
 
 void svc_detach(void)
@@ -244,6 +253,12 @@ void svc_wait_runs(uint64_t n)
 	svc_wait_for((const uint64_t *)&svc.st->n_runs, n, "timer ops");
 	for (uint64_t i = 0; i < n && i < VT_RUNS; i++)
 		svc_wait_for((const uint64_t *)&svc.st->run[i].noted, 1, "timer ops noted");
+}
+
+/* Timer ops run inside an RCU read-side section; this waits for those that have begun. */
+void svc_settle(void)
+{
+	cr_assert_eq(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0), 0, "membarrier: %m");
 }
 
 void svc_expect_runs(uint64_t n, unsigned int ms)

@@ -47,6 +47,9 @@ void svc_teardown(void);
 /* Attaches svc.ops; fails the test if that fails. */
 void svc_attach(void);
 
+/* The same, and the kick that comes with an attach is over. */
+void svc_attach_quietly(void);
+
 /* Closes the link: a detach. */
 void svc_detach(void);
 
@@ -98,6 +101,9 @@ void svc_forget_runs(void);
 
 /* Waits until so many timer ops have run, and noted it. */
 void svc_wait_runs(uint64_t n);
+
+/* Returns when each timer op that has begun has ended; no CPU stands still meanwhile. */
+void svc_settle(void);
 
 /* So many timer ops have run, and no more come within @ms milliseconds. */
 void svc_expect_runs(uint64_t n, unsigned int ms);

@@ -39,10 +39,11 @@ Test(timer, relative_one_shot)
 	struct vt_call *after = svc_call(order, VT_MONOTONIC, 0, 0, 0);
 	const struct vt_run *run = svc.st->run;
 
-	svc_attach();
+	svc_attach_quietly();
 	svc_do(0);
 	cr_assert_eq(start->ret, 0);
 	svc_wait_runs(1);
+	svc_settle();
 	cr_expect_eq(run->which, 3);
 	cr_expect(run->due >= before->ret + 5 * MS && run->due <= after->ret + 5 * MS,
 		  "due at %llu, started between %lld and %lld", run->due, before->ret, after->ret);
@@ -121,21 +122,25 @@ Test(timer, the_end_of_time)
 Test(timer, kvmclock)
 {
 	struct vt_order *order = &svc.st->access[0];
-	struct vt_call *now = svc_call(order, VT_KVMCLOCK, 0, 0, 0);
+	struct vt_call *before = svc_call(order, VT_KVMCLOCK, 0, 0, 0);
+	struct vt_call *start =
+		svc_call(order, VT_START, 1, 5 * MS, LX_TIMER_KVMCLOCK | LX_TIMER_REL);
+	struct vt_call *after = svc_call(order, VT_KVMCLOCK, 0, 0, 0);
 
-	svc_call(order, VT_START, 1, 5 * MS, LX_TIMER_KVMCLOCK | LX_TIMER_REL);
 	svc_attach();
 	svc_do(0);
 	svc_wait_runs(1);
 	expect_not_early(0, true);
-	cr_expect(svc.st->run[0].due >= now->ret + 5 * MS &&
-		  svc.st->run[0].due < now->ret + 5000 * MS);
-	order->calls[1].b = svc.st->run[0].kvm + 20 * MS;
-	order->calls[1].c = LX_TIMER_KVMCLOCK;
+	cr_expect(svc.st->run[0].due >= before->ret + 5 * MS &&
+			  svc.st->run[0].due <= after->ret + 5 * MS,
+		  "due at %llu, started between %lld and %lld", svc.st->run[0].due, before->ret,
+		  after->ret);
+	start->b = svc.st->run[0].kvm + 20 * MS;
+	start->c = LX_TIMER_KVMCLOCK;
 	svc_do(0);
 	svc_wait_runs(2);
 	expect_not_early(1, true);
-	cr_expect_eq(svc.st->run[1].due, order->calls[1].b);
+	cr_expect_eq(svc.st->run[1].due, start->b);
 }
 
 static void set_clock(int64_t by)
@@ -150,21 +155,23 @@ static void set_clock(int64_t by)
 /* A clock set back delays; one set forward does not hasten, unless the device is kicked. */
 Test(timer, kvmclock_that_is_set)
 {
+	const uint64_t back = (uint64_t)vmt_patience(200) * MS; /* it is set before that is over */
 	struct vt_order *order = &svc.st->access[0];
-	struct vt_call *start =
-		svc_call(order, VT_START, 0, 200 * MS, LX_TIMER_KVMCLOCK | LX_TIMER_REL);
 	struct vt_call *began = svc_call(order, VT_MONOTONIC, 0, 0, 0);
+	struct vt_call *start =
+		svc_call(order, VT_START, 0, back, LX_TIMER_KVMCLOCK | LX_TIMER_REL);
 	uint64_t took;
 
 	svc.ops.kick_fd = svc_eventfd();
 	svc_attach();
-	set_clock(5000 * (int64_t)MS);
+	set_clock(25 * (int64_t)back);
 	svc_do(0);
-	set_clock(-200 * (int64_t)MS);
+	set_clock(-(int64_t)back);
 	svc_wait_runs(1);
 	expect_not_early(0, true);
 	took = svc.st->run[0].mono - (uint64_t)began->ret;
-	cr_expect_geq(took, 390 * MS, "set back by 200 ms, it took %lu ms", took / MS);
+	cr_expect_geq(took, 2 * back - 10 * MS, "set back by %lu ms, it took %lu ms", back / MS,
+		      took / MS);
 
 	start->b = 600 * MS;
 	svc_do(0);
@@ -188,17 +195,22 @@ Test(timer, periodic)
 	const uint64_t period = 3 * MS;
 	struct vt_call *cancel = svc_call(&svc.st->access[1], VT_CANCEL, 2, 0, 0);
 	const struct vt_run *run = svc.st->run;
+	unsigned int tries = 20;
 	uint64_t n;
 
 	svc_call(&svc.st->access[0], VT_START, 2, period, LX_TIMER_PERIODIC);
 	svc_attach();
-	svc_do(0);
-	svc_wait_runs(50);
-	svc_do(1);
+	do { /* a timer whose op runs is not set: such a cancel is of no account here */
+		svc_forget_runs();
+		svc_do(0);
+		svc_wait_runs(50);
+		svc_do(1);
+		svc_settle();
+	} while (cancel->ret != 1 && --tries);
 	cr_expect_eq(cancel->ret, 1);
 	n = svc.st->n_runs;
 	svc_expect_runs(n, 30);
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n && i < VT_RUNS; i++) {
 		expect_not_early(i, false);
 		cr_expect_eq((run[i].due - run[0].due) % period, 0, "run %u is between periods", i);
 		cr_expect(!i || run[i].due > run[i - 1].due, "run %u is not after the one before",
@@ -233,6 +245,8 @@ Test(timer, periods_have_a_minimum)
 Test(timer, rearmed_from_the_op)
 {
 	const struct vt_run *run = svc.st->run;
+	unsigned int too_soon = 0;
+	bool kept = false;
 
 	svc.st->level = 300;
 	svc_call(&svc.st->timer, VT_START_COUNTED, 5, 0, 0);
@@ -241,10 +255,13 @@ Test(timer, rearmed_from_the_op)
 	svc_do(0);
 	svc_wait_runs(301);
 	svc_expect_runs(301, 10);
-	/* The clock is read a little after the time that counts. */
+	/* The clock is read a little after the time that counts; more if the CPU stood still. */
 	for (unsigned int i = 1; i < 301; i++)
-		cr_expect_geq(run[i].mono - run[i - 1].mono, LX_TIMER_MIN_NS / 2, "run %u", i);
-	cr_expect_geq(run[300].mono - run[0].mono, 299ULL * LX_TIMER_MIN_NS);
+		too_soon += run[i].mono - run[i - 1].mono < LX_TIMER_MIN_NS / 2;
+	for (unsigned int i = 0; i < 10; i++)
+		kept |= run[300].mono - run[i].mono >= (299ULL - i) * LX_TIMER_MIN_NS;
+	cr_expect_leq(too_soon, 10, "%u of 300 came too soon after the one before", too_soon);
+	cr_expect(kept, "300 came within %llu us", (run[300].mono - run[0].mono) / 1000);
 }
 
 Test(timer, eight_at_once)
@@ -269,7 +286,7 @@ Test(timer, cancel_pending_and_unset)
 	struct vt_order *order = &svc.st->access[0];
 
 	svc_call(order, VT_CANCEL, 0, 0, 0);
-	svc_call(order, VT_START, 0, 20 * MS, LX_TIMER_REL);
+	svc_call(order, VT_START, 0, (uint64_t)vmt_patience(20) * MS, LX_TIMER_REL);
 	svc_call(order, VT_CANCEL, 0, 0, 0);
 	svc_call(order, VT_CANCEL, 0, 0, 0);
 	svc_attach();
@@ -277,7 +294,7 @@ Test(timer, cancel_pending_and_unset)
 	cr_expect_eq(order->calls[0].ret, 0, "never set");
 	cr_expect_eq(order->calls[2].ret, 1, "pending");
 	cr_expect_eq(order->calls[3].ret, 0, "cancelled");
-	svc_expect_runs(0, 50);
+	svc_expect_runs(0, (unsigned int)vmt_patience(50));
 	order->n = 2;
 	order->calls[1].b = MS;
 	svc_do(0);
@@ -303,7 +320,7 @@ Test(timer, cancel_while_it_runs)
 		svc_do(1);
 		running += cancel->ret == 0;
 		ended += cancel->ret == 1;
-		usleep(5000);
+		svc_settle();
 		n = svc.st->n_runs;
 		svc_expect_runs(n, 20);
 	}
@@ -313,26 +330,27 @@ Test(timer, cancel_while_it_runs)
 
 Test(timer, restarted)
 {
+	const uint64_t soon = (uint64_t)vmt_patience(10) * MS; /* not over before the next call */
 	struct vt_order *order = &svc.st->access[0];
 
-	svc_call(order, VT_START, 0, 10000 * MS, LX_TIMER_REL);
-	svc_call(order, VT_START, 0, 10 * MS, LX_TIMER_REL);
-	svc_call(&svc.st->access[1], VT_START, 0, MS, LX_TIMER_REL);
-	svc_call(&svc.st->access[1], VT_START, 0, 30 * MS, LX_TIMER_REL);
+	svc_call(order, VT_START, 0, 1000 * soon, LX_TIMER_REL);
+	svc_call(order, VT_START, 0, soon, LX_TIMER_REL);
+	svc_call(&svc.st->access[1], VT_START, 0, soon, LX_TIMER_REL);
+	svc_call(&svc.st->access[1], VT_START, 0, 3 * soon, LX_TIMER_REL);
 	svc_attach();
 	svc_do(0);
 	svc_wait_runs(1);
 	svc_do(1);
 	svc_wait_runs(2);
-	svc_expect_runs(2, 30);
+	svc_expect_runs(2, (unsigned int)vmt_patience(30));
 	expect_not_early(0, false);
 	expect_not_early(1, false);
 	/* A period becomes a single shot. */
 	order->calls[0].c = LX_TIMER_PERIODIC;
-	order->calls[0].b = MS;
+	order->calls[0].b = soon;
 	svc_do(0);
 	svc_wait_runs(3);
-	svc_expect_runs(3, 30);
+	svc_expect_runs(3, (unsigned int)vmt_patience(30));
 }
 
 /* Two vCPUs start and cancel one timer while it fires: afterwards it does what came last. */
@@ -354,7 +372,7 @@ Test(timer, started_and_cancelled_by_all)
 	}
 	cr_expect_gt(svc.st->n_runs, 0, "it never fired");
 	svc_do(2);
-	usleep(5000);
+	svc_settle();
 	svc_expect_runs(svc.st->n_runs, 20);
 	svc.st->n_runs = 0;
 	svc_do(0);
@@ -401,15 +419,15 @@ Test(timer, after_an_ejection)
 	struct vt_order *order = &svc.st->access[0];
 
 	svc.ops.handover_fd = svc_eventfd();
-	svc_call(order, VT_START, 0, 30 * MS, LX_TIMER_REL);
+	svc_call(order, VT_START, 0, (uint64_t)vmt_patience(30) * MS, LX_TIMER_REL);
 	svc_call(order, VT_EJECT, 5, 0, 0);
 	svc_call(order, VT_START, 1, MS, LX_TIMER_REL);
-	svc_attach();
+	svc_attach_quietly();
 	svc_do(0);
 	cr_expect_eq(order->calls[0].ret, 0);
 	cr_expect_eq(order->calls[2].ret, -ESHUTDOWN);
 	svc_wait(svc.ops.handover_fd, "handover after an ejection");
-	svc_expect_runs(0, 60);
+	svc_expect_runs(0, (unsigned int)vmt_patience(60));
 	/* An update does not revive it. */
 	cr_assert_eq(svc_update(), 0);
 	svc_expect_runs(0, 20);
@@ -425,9 +443,10 @@ Test(timer, retries)
 	svc.st->timer.limit = 30;
 	svc.st->timer.then = LX_HANDLED;
 	svc_call(&svc.st->access[0], VT_START, 1, MS, LX_TIMER_REL);
-	svc_attach();
+	svc_attach_quietly();
 	svc_do(0);
 	svc_wait_runs(31);
+	svc_settle();
 	svc_expect_runs(31, 30);
 	for (unsigned int i = 1; i < 31; i++)
 		cr_expect(run[i].due == run[0].due && run[i].which == 1);
@@ -485,8 +504,9 @@ Test(timer, errors_in_a_row_eject)
 {
 	svc.ops.handover_fd = svc_eventfd();
 	svc.st->timer.verdict = LX_PASS;
-	svc_call(&svc.st->access[0], VT_START, 0, 10 * MS, LX_TIMER_PERIODIC);
-	svc_attach();
+	svc_call(&svc.st->access[0], VT_START, 0, (uint64_t)vmt_patience(10) * MS,
+		 LX_TIMER_PERIODIC);
+	svc_attach_quietly(); /* an op without an error ends the row */
 	svc_do(0);
 	svc_wait(svc.ops.handover_fd, "handover after errors");
 	svc_expect_runs(LX_ERROR_LIMIT, 10);
@@ -518,6 +538,7 @@ Test(timer, signals)
 	svc_attach();
 	svc_do(0);
 	svc_wait(fd, "of the timer op");
+	svc_settle();
 	cr_expect_eq(svc.st->timer.calls[1].ret, -ENOENT);
 	cr_expect_eq(svc_info("timer", "signals"), 1);
 	cr_expect_eq(svc_info("timer", "bad_slots"), 1);
@@ -527,7 +548,7 @@ Test(timer, signals)
 	svc.st->timer.then = LX_PASS;
 	svc_do(0);
 	svc_wait_runs(6);
-	usleep(10000);
+	svc_settle();
 	cr_expect_eq(svc_count(fd), 0, "a retry or an error signalled");
 }
 
@@ -541,7 +562,7 @@ Test(timer, no_guest_memory)
 	svc_attach();
 	svc_do(0);
 	svc_wait_runs(1);
-	usleep(10000);
+	svc_settle();
 	cr_expect_eq(svc.st->timer.calls[0].ret, -EPERM);
 	cr_expect_eq(svc.st->timer.calls[1].ret, -EPERM);
 	cr_expect_eq(svc.st->buf[3], 0, "a read that failed left the buffer as it was");
