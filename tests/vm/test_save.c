@@ -39,6 +39,8 @@ static void host(void *arg)
 		hh_arrive();
 		hh_thaw();
 	}
+	if (last)
+		hh_guest()->hold = 0;
 	cr_assert_eq(vmm_start(vms.vm), 0);
 	if (last) {
 		err = vmm_join(vms.vm, VMS_TIMEOUT_MS);
@@ -55,10 +57,11 @@ static void host(void *arg)
 	hh_shut();
 }
 
-/* On these hosts in turn. */
+/* On these hosts in turn; the guest does not end before it is on the last one. */
 static void go(const struct hh_place *hosts, unsigned int n, const struct hpet_guest_params *begin)
 {
 	hh.travel->begin = *begin;
+	hh.travel->begin.hold = 1;
 	for (unsigned int i = 0; i < n; i++) {
 		hh.travel->until = begin->want * (i + 1) / n;
 		hh_at(&hosts[i], host, NULL);

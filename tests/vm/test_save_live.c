@@ -121,7 +121,7 @@ static void expect_refused(enum fault fault)
 /* Of a VM that is paused; it goes on as if nobody had tried. */
 Test(save_live, what_is_refused_changes_nothing)
 {
-	const struct hpet_guest_params p = hh_params(2, 0, 5 * MS_TICKS, 400, 1);
+	const struct hpet_guest_params p = hh_params(2, 0, 5 * MS_TICKS, 1000000, 1);
 	char out[1024];
 
 	begin(&p);
@@ -136,6 +136,7 @@ Test(save_live, what_is_refused_changes_nothing)
 	for (unsigned int fault = 0; fault < FAULTS; fault++)
 		expect_refused(fault);
 	hh_expect_registers("after refusals");
+	hh_guest()->want = hh_taken() + 400;
 	hh_thaw();
 	cr_assert_eq(vmm_start(vms.vm), 0);
 	end(2);
@@ -159,15 +160,18 @@ static void expect_snapshot(const struct hpet_state *copy, uint64_t *counter, ui
 
 Test(save_live, while_vcpus_run)
 {
-	const struct hpet_guest_params p =
+	struct hpet_guest_params p =
 		hh_params(0, PERIODIC | LEVEL, 5 * MS_TICKS, vmt_scale(4000), 2);
 	struct hpet_state copy;
 	uint64_t counter = 0;
 	unsigned int n;
 
+	p.hold = 1;
 	begin(&p);
 	hh_wait_taken(1);
 	for (n = 0; !done(); n++) {
+		if (n == 100)
+			__atomic_store_n(&hh_guest()->hold, 0, __ATOMIC_RELEASE);
 		hh_save();
 		memset(&copy, 0, sizeof(copy));
 		lx_state_init(&copy.hdr, sizeof(copy));

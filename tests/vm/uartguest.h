@@ -29,6 +29,7 @@ enum uartguest_mode {
 /**
  * struct uartguest_params - the parameter block
  * @mode, @n, @seed: Writer: host
+ * @hold:    the guest does not end before this is 0. Writer: host
  * @ready:   1: interrupts are on
  * @done:    1: the work is over
  * @count:   sent or received by interrupts so far
@@ -43,6 +44,7 @@ struct uartguest_params {
 	uint32_t mode;
 	uint32_t n;
 	uint64_t seed;
+	uint32_t hold;
 	uint32_t ready;
 	uint32_t done;
 	uint32_t count;

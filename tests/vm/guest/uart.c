@@ -431,6 +431,8 @@ uint32_t guest_main(unsigned long vcpu, void *params)
 		fuzz();
 		break;
 	}
+	while (__atomic_load_n(&p->hold, __ATOMIC_ACQUIRE))
+		cpu_relax();
 	__atomic_store_n(&p->done, 1, __ATOMIC_RELEASE);
 	return 0;
 }
