@@ -160,7 +160,7 @@ int vmt_module_refs(void)
 
 void vmt_wait_module_refs(int refs)
 {
-	for (int i = 0; i < 1000 && vmt_module_refs() != refs; i++)
+	for (int i = 0; i < vmt_patience(1000) && vmt_module_refs() != refs; i++)
 		usleep(10000);
 	cr_assert_eq(vmt_module_refs(), refs, "the module has %d references, not %d",
 		     vmt_module_refs(), refs);

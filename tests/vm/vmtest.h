@@ -54,7 +54,7 @@ void vmt_set_param(const char *name, const char *value);
 /* The module's reference count, as /sys/module/lightexit/refcnt has it. */
 int vmt_module_refs(void);
 
-/* Waits until the module's reference count is back at @refs; fails the test after 10 s. */
+/* Waits until the module's reference count is back at @refs; fails the test if it stays. */
 void vmt_wait_module_refs(int refs);
 
 /* Unloads the module: 0 or a negative errno, -EWOULDBLOCK if something refers to it. */
