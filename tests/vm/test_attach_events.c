@@ -90,6 +90,7 @@ static void expect_forward_now(const struct qemu *of)
 	uint32_t steps;
 
 	usleep(window_us);
+	qemu_wait_each(of); /* and what began before is checked */
 	attached_wait_answered(of, 50);
 	steps = of->t->steps;
 	attached_wait_answered(of, 200);
@@ -404,6 +405,7 @@ Test(attach_events, iothread_storm)
 	for (i = 0; attached_stats(&q).regions[0].handled - handled < vmt_scale(20000); i++) {
 		json_decref(qemu_ask(&q, "human-monitor-command",
 				     "{\"command-line\": \"info registers -a\"}"));
+		qemu_wait_each(&q); /* who is out of the kernel still is not signalled */
 		usleep(rand() % 50000);
 	}
 	cr_expect_geq(st->ends[WATCH_END_STOPPED] - before, i, "%u signals", i);

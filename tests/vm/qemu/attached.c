@@ -28,7 +28,9 @@ struct lx_stats attached_stats(const struct qemu *q)
 	struct search s = { .q = q };
 	unsigned int ms;
 
-	for (ms = 0; ms < 30000 && lx_for_each_device(of_guest, &s) != 1; ms += 20)
+	for (ms = 0;
+	     ms < (unsigned int)vmt_patience(30000) && lx_for_each_device(of_guest, &s) != 1;
+	     ms += 20)
 		usleep(20000);
 	cr_assert_eq(s.found.pid, q->pid, "nothing is attached");
 	return s.found;
@@ -40,7 +42,7 @@ void attached_wait_answered(const struct qemu *q, uint64_t n)
 	unsigned int ms;
 
 	for (ms = 0; attached_stats(q).regions[0].handled - start < n; ms += 50) {
-		cr_assert_lt(ms, 60000, "not answered");
+		cr_assert_lt(ms, (unsigned int)vmt_patience(60000), "not answered");
 		usleep(50000);
 	}
 }

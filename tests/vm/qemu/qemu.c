@@ -17,7 +17,7 @@
 #include "qemu.h"
 
 #define MAX_ARGS 48
-#define START_MS 30000
+#define START_MS (unsigned int)vmt_patience(30000)
 
 static void sleep_ms(unsigned int ms)
 {
@@ -181,7 +181,7 @@ void qemu_start(struct qemu *q, const char *machine, unsigned int vcpus, const c
 	};
 	unsigned int n = 0;
 
-	*q = (struct qemu){ .dir = "/tmp/lxqemu.XXXXXX" };
+	*q = (struct qemu){ .dir = "/tmp/lxqemu.XXXXXX", .vcpus = vcpus };
 	cr_assert_not_null(mkdtemp(q->dir));
 	snprintf(m, sizeof(m), "%s,memory-backend=ram", machine);
 	snprintf(smp, sizeof(smp), "%u", vcpus);
@@ -207,12 +207,11 @@ void qemu_go(struct qemu *q, enum torture_kind kind, uint32_t addr, uint32_t mas
 	unsigned int ms;
 
 	qemu_qmp(q, "cont", NULL);
-	for (ms = 0; q->t->magic != TORTURE_MAGIC || !q->t->online; ms += 10) {
+	for (ms = 0; q->t->magic != TORTURE_MAGIC || q->t->online < q->vcpus; ms += 10) {
 		if (ms >= START_MS)
 			qemu_hmp(q, "info registers -a");
 		sleep_ms(10);
 	}
-	sleep_ms(100);
 	q->t->kind = kind;
 	q->addr = addr;
 	q->t->addr = addr;
@@ -233,14 +232,31 @@ uint64_t qemu_reads(const struct qemu *q)
 void qemu_wait_reads(const struct qemu *q, uint64_t n, unsigned int seconds)
 {
 	uint64_t start = qemu_reads(q), last = start, now;
+	const unsigned int most = (unsigned int)vmt_patience((int)seconds * 1000);
 	unsigned int ms = 0;
 
 	while ((now = qemu_reads(q)) - start < n) {
 		ms = now == last ? ms + 1 : 0;
 		last = now;
-		cr_assert_lt(ms, seconds * 1000, "no read for %u s, after %lu of %lu", seconds,
+		cr_assert_lt(ms, most, "no read for %u s, after %lu of %lu", most / 1000,
 			     now - start, n);
 		sleep_ms(1);
+	}
+}
+
+void qemu_wait_each(const struct qemu *q)
+{
+	uint32_t start[TORTURE_VCPUS];
+	unsigned int i, ms = 0;
+
+	for (i = 0; i < q->vcpus; i++)
+		start[i] = q->t->reads[i];
+	for (i = 0; i < q->vcpus; i++) {
+		while (q->t->reads[i] - start[i] < 2) {
+			cr_assert_lt(ms, START_MS, "vCPU %u does not read", i);
+			sleep_ms(1);
+			ms++;
+		}
 	}
 }
 

@@ -17,6 +17,7 @@
 struct qemu {
 	pid_t pid;
 	int qmp;
+	unsigned int vcpus;
 	char dir[64];
 	void *mem;
 	volatile struct torture *t;
@@ -41,8 +42,10 @@ void qemu_hmp(struct qemu *q, const char *line);
 void qemu_go(struct qemu *q, enum torture_kind kind, uint32_t addr, uint32_t mask);
 /* Reads of all vCPUs so far. */
 uint64_t qemu_reads(const struct qemu *q);
-/* Waits for @n more; fails the test after @seconds without any. */
+/* Waits for @n more; fails the test after @seconds, on slow kernels a multiple, without any. */
 void qemu_wait_reads(const struct qemu *q, uint64_t n, unsigned int seconds);
+/* Waits until each vCPU has begun, ended and checked a read since. */
+void qemu_wait_each(const struct qemu *q);
 void qemu_end(struct qemu *q);
 
 /* `lightexit attach --pid PID ARGS`, with its output in a file of @q's directory. */
