@@ -76,7 +76,8 @@ has_state() { [ "$(state "$1")" = "$2" ]; }
 vm='win10, the one with a name that is far longer than what the kernel has for a process'
 inside qemu-system-x86_64 -nodefaults -no-user-config -display none -S -accel kvm -machine q35,hpet=on \
 	-name "guest=${vm//,/,,},debug-threads=on" -pidfile "$tmp/qemu" &
-has_vm() { [ -s "$tmp/qemu" ]; }
+# The file is there before the VM.
+has_vm() { [ -s "$tmp/qemu" ] && inside find "/proc/$(cat "$tmp/qemu")/fd" -lname "*:kvm-vm" | grep -q .; }
 until_true has_vm
 
 echo 'win* --dry-run pmtimer hpet' >$conf
@@ -86,7 +87,7 @@ domain "$vm" stopped
 [ "$(state "$vm")" = inactive ] || wrong "prepare, start or stopped started the unit: $(state "$vm")"
 
 domain bsd started
-until_true is_idle
+until_true has_state bsd failed || wrong "no VM bsd runs; the unit is $(state bsd)"
 [ "$(result bsd)" = exit-code ] || wrong "no VM bsd runs; the unit's result is $(result bsd)"
 
 echo 'win* pmtimer hpett' >$conf
@@ -102,7 +103,7 @@ until_true has_state "$vm" inactive || wrong "no rule is for it; the unit is $(s
 printf '%s\n' '# both' 'win10-* none' 'win* --dry-run pmtimer hpet' >$conf
 domain "$vm" started
 until_true has_devices 3 || wrong "$(devices) devices are attached, not two PM timers' and an HPET"
-has_state "$vm" active || wrong "it is attached; the unit is $(state "$vm")"
+until_true has_state "$vm" active || wrong "it is attached; the unit is $(state "$vm")"
 domain "$vm" reconnect
 until_true is_idle
 has_devices 3 || wrong "attached again: $(devices) devices"

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,13 +25,20 @@
 static struct recording rec;
 static struct tracefile trace;
 
+static void setup(void)
+{
+	vms_setup();
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
+}
+
 static void teardown(void)
 {
 	tracefile_free(&trace);
 	vms_teardown();
+	vmt_set_param("budget_us", "1000");
 }
 
-TestSuite(record, .init = vms_setup, .fini = teardown, .timeout = 120);
+TestSuite(record, .init = setup, .fini = teardown, .timeout = 120);
 
 static const char *const both[] = { "pio:0x500+0x20", "mmio:0xfe000000+0x2000", NULL };
 
@@ -147,8 +155,8 @@ Test(record, only_the_ranges)
 	}
 }
 
-/* In a child: a VM of its own, that reads 0x500 for as long as it is let. */
-static pid_t other_vm(void)
+/* In a child: a VM of its own, that reads 0x500 for as long as it is let, and counts its runs. */
+static pid_t other_vm(uint64_t *runs)
 {
 	pid_t pid;
 
@@ -160,6 +168,19 @@ static pid_t other_vm(void)
 	for (;;) {
 		vms_add(0, SCRIPT_IN, 4, VMS_PORT, 0, 100);
 		vms_run();
+		__atomic_fetch_add(runs, 1, __ATOMIC_RELEASE);
+	}
+}
+
+/* Waits for a run of the other VM's that began since. */
+static void wait_other(const uint64_t *runs)
+{
+	uint64_t before = __atomic_load_n(runs, __ATOMIC_ACQUIRE);
+	int ms;
+
+	for (ms = 0; __atomic_load_n(runs, __ATOMIC_ACQUIRE) < before + 2; ms++) {
+		cr_assert_lt(ms, VMS_TIMEOUT_MS, "the other VM does not run");
+		usleep(1000);
 	}
 }
 
@@ -168,10 +189,14 @@ Test(record, only_that_vm)
 {
 	struct tracefile other;
 	struct recording of_other;
-	pid_t pid = other_vm();
+	uint64_t *runs = mmap(NULL, sizeof(*runs), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned int i;
+	pid_t pid;
 
-	usleep(500000); /* until it has one */
+	cr_assert_neq(runs, MAP_FAILED);
+	pid = other_vm(runs);
+	wait_other(runs);
 	recording_start(&of_other, pid, both);
 	recording_start(&rec, getpid(), both);
 	for (i = 0; i < 20; i++) {
@@ -180,6 +205,7 @@ Test(record, only_that_vm)
 	}
 	cr_expect_eq(recording_end(&rec, SIGINT, &trace), 0);
 	cr_expect_eq(trace.records, 20, "%" PRIu64, trace.records);
+	wait_other(runs);
 	kill(pid, SIGKILL);
 	cr_expect_eq(recording_end(&of_other, 0, &other), 0, "it does not end with the VM");
 	waitpid(pid, NULL, 0);
@@ -224,20 +250,41 @@ Test(record, who_answered)
 	lx_device_close(dev);
 }
 
+/* Waits until the recorder has taken what is in its buffer, and says so. */
+static void wait_taken(void)
+{
+	static const char key[] = "\"recorded\":";
+	const char *at, *last;
+	int ms;
+
+	for (ms = 0;; ms += 10) {
+		last = NULL;
+		for (at = vmt_read_file(rec.said); (at = strstr(at, key)); at += strlen(key))
+			last = at + strlen(key);
+		if (last && strtoull(last, NULL, 10))
+			return;
+		cr_assert_lt(ms, VMS_TIMEOUT_MS, "nothing is taken");
+		usleep(10000);
+	}
+}
+
 /* Proves: what does not fit into the buffer is counted, where it was; all else is there. */
 Test(record, lost_ones_are_counted)
 {
 	static const char *const small[] = { "--buffer", "4", "pio:0x500+0x20", NULL };
 	const uint64_t n = 1000; /* of which 4096 bytes hold 51 */
 	unsigned int after = 0;
+	int status;
 	size_t i;
 
 	recording_start(&rec, getpid(), small);
 	kill(rec.pid, SIGSTOP);
+	cr_assert_eq(waitpid(rec.pid, &status, WUNTRACED), rec.pid);
+	cr_assert(WIFSTOPPED(status));
 	vms_add(0, SCRIPT_IN, 4, VMS_PORT, 0, n);
 	vms_run();
 	kill(rec.pid, SIGCONT);
-	usleep(300000);
+	wait_taken();
 	vms_in(2, VMS_PORT);
 	vms_run();
 	cr_expect_eq(recording_end(&rec, SIGINT, &trace), 0);

@@ -23,14 +23,21 @@ static void load_probe(const struct lx_region *regions, unsigned int n)
 	st->verdict = LX_HANDLED;
 }
 
+static void setup(void)
+{
+	vms_setup();
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
+}
+
 static void teardown(void)
 {
 	vms_teardown();
 	lx_device_close(probe);
 	probe = NULL;
+	vmt_set_param("budget_us", "1000");
 }
 
-TestSuite(regions, .init = vms_setup, .fini = teardown, .timeout = 120);
+TestSuite(regions, .init = setup, .fini = teardown, .timeout = 120);
 
 Test(regions, eight_on_both_buses)
 {

@@ -24,14 +24,21 @@ static void attach_probe(int verdict)
 	vmt_attach(probe, vms.vm);
 }
 
+static void setup(void)
+{
+	vms_setup();
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
+}
+
 static void teardown(void)
 {
 	vms_teardown();
 	lx_device_close(probe);
 	probe = NULL;
+	vmt_set_param("budget_us", "1000");
 }
 
-TestSuite(strings, .init = vms_setup, .fini = teardown, .timeout = 120);
+TestSuite(strings, .init = setup, .fini = teardown, .timeout = 120);
 
 static uint16_t *insw(unsigned int n)
 {

@@ -57,6 +57,25 @@ static void read_lines(void)
 	trace_each("lx_timer", add_line, NULL);
 }
 
+/* The trace and the counters are written after the op's own notes. */
+static void wait_counted(const char *key, uint64_t n)
+{
+	uint64_t end = svc_ns() + SVC_TIMEOUT_MS * MS;
+
+	while (svc_info("timer", key) < n && svc_ns() < end)
+		usleep(1000);
+}
+
+static void wait_lines(unsigned int n)
+{
+	uint64_t end = svc_ns() + SVC_TIMEOUT_MS * MS;
+
+	do {
+		usleep(20000);
+		read_lines();
+	} while (n_lines < n && svc_ns() < end);
+}
+
 /* One timer, by the guest; waits until its op has run so often. */
 static void fire(uint32_t timer, uint32_t runs)
 {
@@ -94,12 +113,14 @@ Test(watching_services, each_timer_op_is_traced_and_counted)
 	svc_attach();
 	svc_wait_for((const uint64_t *)&svc.st->kick.runs, 1, "the attach's kick");
 	fire(3, 1);
+	wait_counted("handled", 2); /* it does not look at its orders any more */
 	*timer = (struct vt_order){ .verdict = LX_RETRY, .limit = 3, .then = ERROR };
 	fire(1, 4);
+	wait_counted("errors", 1);
 	*timer = (struct vt_order){ .verdict = LX_HANDLED };
 	fire(LX_MAX_TIMERS - 1, 1);
-	usleep(20000);
-	read_lines();
+	wait_lines(7);
+	wait_counted("handled", 3);
 	cr_assert_eq(n_lines, 7, "%u lines", n_lines);
 	cr_expect_eq(lines[0].timer, (int64_t)LX_TIMER_KICK, "not a kick: %ld", lines[0].timer);
 	cr_expect_str_eq(lines[0].word, "handled");
@@ -112,6 +133,7 @@ Test(watching_services, each_timer_op_is_traced_and_counted)
 	/* With tracing off it is counted, and not traced. */
 	trace_write("events/lightexit/enable", "0");
 	fire(0, 1);
+	wait_counted("handled", 4);
 	usleep(20000);
 	read_lines();
 	cr_expect_eq(n_lines, 7);
