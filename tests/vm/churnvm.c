@@ -103,7 +103,7 @@ void churn_wait(const struct vmm *vm, uint64_t rounds)
 	for (unsigned int i = 0; i < VT_CHURN_VCPUS; i++)
 		end[i] = rounds_of(vm, i) + rounds;
 	for (unsigned int i = 0; i < VT_CHURN_VCPUS; i++) {
-		for (int ms = 0; ms < 60000 && rounds_of(vm, i) < end[i]; ms++)
+		for (int ms = 0; ms < vmt_patience(60000) && rounds_of(vm, i) < end[i]; ms++)
 			usleep(1000);
 		cr_assert_geq(rounds_of(vm, i), end[i], "vCPU %u is stuck after %lu rounds", i,
 			      rounds_of(vm, i));
@@ -116,7 +116,7 @@ void churn_stop(struct vmm *vm)
 	int err;
 
 	__atomic_store_n(&churn_params(vm)->stop, 1, __ATOMIC_RELEASE);
-	err = vmm_join(vm, 60000);
+	err = vmm_join(vm, vmt_patience(60000));
 	for (unsigned int i = 0; i < VT_CHURN_VCPUS; i++)
 		ioctl(vm->vcpus[i].fd, KVM_GET_REGS, &regs[i]);
 	cr_assert_eq(

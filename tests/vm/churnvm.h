@@ -20,7 +20,7 @@ struct vmm *churn_start(struct lx_device *dev, struct churn_half *half);
 
 struct churn_params *churn_params(const struct vmm *vm);
 
-/* Waits until each vCPU has used all registers @rounds times more; fails the test after 60 s. */
+/* Waits until each vCPU has used all registers @rounds times more; fails after a minute. */
 void churn_wait(const struct vmm *vm, uint64_t rounds);
 
 /* Has the guest end by itself, and checks that it did. */

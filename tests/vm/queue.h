@@ -24,7 +24,7 @@ struct queue_vcpu {
 
 /**
  * struct queue_params - the parameter block
- * @rounds:  each a write, and now and then a read. Writer: host
+ * @rounds:  each a write, and now and then a read. Writer: host, who may lessen it at any time
  * @read_of: one round of about so many reads. Writer: host
  * @alone:   no reads; after each round wait for @arrived: only the doorbell can tell the
  *           VMM. Writer: host

@@ -24,11 +24,8 @@
 #include <lightexit/dev/pmtimer.h>
 
 #include "pmtimer.h"
-#include "script.h"
 #include "vmchild.h"
-#include "vmtest.h"
-
-VMM_GUEST(script);
+#include "vmscript.h"
 
 #define READS 2000U
 #define TIMEOUT_MS vmt_patience(60000)
@@ -290,6 +287,7 @@ static void setup(void)
 	int pair[2];
 
 	vmt_init();
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 	refs = vmt_module_refs();
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	the_broker = start(broker, pair[0], pair[1]);
@@ -300,7 +298,12 @@ static void setup(void)
 	answer(&the_vmm);
 }
 
-TestSuite(broker, .init = setup, .timeout = 180);
+static void teardown(void)
+{
+	vmt_set_param("budget_us", "1000");
+}
+
+TestSuite(broker, .init = setup, .fini = teardown, .timeout = 180);
 
 static int find(const struct lx_stats *s, void *ctx)
 {

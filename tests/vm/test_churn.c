@@ -11,6 +11,7 @@
 #include <criterion/logging.h>
 
 #include "churnvm.h"
+#include "vmscript.h"
 
 #define ATTACH_BOUND_US 200000 /* in the emulated machine; 20,000 on real hardware */
 
@@ -24,6 +25,7 @@ static void setup(void)
 	int err;
 
 	vmt_init();
+	vmt_set_param("budget_us", VMS_BUDGET_MAX);
 	dev = vmt_load(vmt_test_bpf_dir(), "vt_churn");
 	opts.dir = vmt_test_bpf_dir();
 	opts.state_fd = lx_device_fd(dev, LX_FD_STATE);
@@ -40,6 +42,7 @@ static void teardown(void)
 	vmm_destroy(vm);
 	lx_device_close(dev);
 	lx_device_close(spare);
+	vmt_set_param("budget_us", "1000");
 }
 
 TestSuite(churn, .init = setup, .fini = teardown);

@@ -330,7 +330,7 @@ static void check_come_and_go(enum doorbell_mode mode, uint64_t items)
 		uint64_t before = made(p);
 
 		vmt_attach(dev, vm);
-		nap(20000);
+		nap((unsigned int)vmt_patience(20000));
 		n += handled();
 		cr_assert_eq(lx_device_detach(dev), 0);
 		nap(10000);

@@ -37,7 +37,7 @@ Test(lifetime, vm_before_link)
 	life_use(true);
 	cr_assert_eq(vmt_stats(life.dev).pid, getpid());
 	vms_teardown();
-	for (int i = 0; i < 500 && vmt_stats(life.dev).pid; i++)
+	for (int i = 0; i < vmt_patience(500) && vmt_stats(life.dev).pid; i++)
 		usleep(10000);
 	cr_expect_eq(vmt_stats(life.dev).pid, 0, "the VM is gone and the device names its process");
 	life_ok(lx_device_detach(life.dev), "detach");
@@ -180,7 +180,7 @@ static void kill_vmm_after(int us, bool once_ready)
 	close(fds[1]);
 	poll_fd = (struct pollfd){ .fd = fds[0], .events = POLLIN };
 	if (once_ready) {
-		cr_assert_eq(poll(&poll_fd, 1, 60000), 1, "the VMM did not attach");
+		cr_assert_eq(poll(&poll_fd, 1, VMS_TIMEOUT_MS), 1, "the VMM did not attach");
 		cr_assert(poll_fd.revents & POLLIN, "the VMM died by itself");
 	}
 	usleep(us);
@@ -341,6 +341,20 @@ static long percpu_kb(void)
 	return strtol(line + strlen("Percpu:"), NULL, 10);
 }
 
+/* Maps are freed after several grace periods: waits until for 2 s none was, within bounds. */
+static void wait_freed(void)
+{
+	unsigned int last = bpf_objects(), now;
+	int same = 0;
+
+	for (int i = 0; i < vmt_patience(500) && same < 100; i++) {
+		usleep(20000);
+		now = bpf_objects();
+		same = now == last ? same + 1 : 0;
+		last = now;
+	}
+}
+
 static void cycle(unsigned long n)
 {
 	for (unsigned long i = 0; i < n; i++) {
@@ -350,8 +364,7 @@ static void cycle(unsigned long n)
 		life_ok(lx_device_detach(life.dev), "detach");
 	}
 	life_wait_quiet();
-	for (int i = 0; i < 100; i++) /* maps are freed after several grace periods */
-		usleep(20000);
+	wait_freed();
 }
 
 Test(lifetime, cycles_leak_nothing)

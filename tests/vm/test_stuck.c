@@ -18,7 +18,7 @@
 
 #include "lifetime.h"
 
-#define BOUND_MS 2000
+#define BOUND_MS (unsigned int)vmt_patience(2000)
 #define PAGE 0x1000UL
 #define PAGE_GPA (VMM_HEAP_GPA + 0x10000)
 #define WORDS 8U
@@ -76,7 +76,7 @@ static void wait_fault(void)
 	struct pollfd p = { .fd = uffd, .events = POLLIN };
 	struct uffd_msg msg;
 
-	cr_assert_eq(poll(&p, 1, 20000), 1, "no page fault");
+	cr_assert_eq(poll(&p, 1, vmt_patience(20000)), 1, "no page fault");
 	cr_assert_eq(read(uffd, &msg, sizeof(msg)), (ssize_t)sizeof(msg), "%m");
 	cr_assert_eq(msg.event, UFFD_EVENT_PAGEFAULT);
 }
@@ -210,7 +210,7 @@ static void wait_asleep(const struct slot_call *call)
 	char path[64];
 	const char *state;
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < vmt_patience(1000); i++) {
 		snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
 			 __atomic_load_n(&call->tid, __ATOMIC_ACQUIRE));
 		state = strrchr(vmt_read_file(path), ')');
@@ -288,7 +288,7 @@ static void check_publications(unsigned int pio, unsigned int mmio)
 
 	life_ok(lx_device_set_regions(other, r, fill(r, pio, mmio, 0)), "set regions");
 	vmt_attach(other, vms.vm);
-	cr_expect_eq(vmt_module_refs() - refs, 2 + buses, "attach: %u + %u regions", pio, mmio);
+	vmt_wait_module_refs(refs + 2 + buses);
 	life_ok(lx_device_move(other, vms.vm->fd, r, fill(r, pio, mmio, 1)), "move");
 	vmt_wait_module_refs(refs + 2 + 2 * buses);
 	life_ok(lx_device_detach(other), "detach");

@@ -149,7 +149,7 @@ static void finish(void)
 
 	while (t.path == PATH_BOTH && !word(&t.params->done)) {
 		attach();
-		nap(20000);
+		nap((unsigned int)vmt_patience(20000));
 		detach();
 		nap(4000);
 	}

@@ -279,7 +279,7 @@ static uint64_t come_and_go(void)
 	vmt_attach(dev, vm);
 	if (dice & 2 && !mirrored)
 		mirror();
-	nap(30000);
+	nap((unsigned int)vmt_patience(30000));
 	if (dice & 4 && mirrored)
 		unmirror();
 	n = handled();

@@ -108,7 +108,7 @@ uint32_t guest_main(unsigned long vcpu, void *arg)
 	uint64_t seed = p->seed + vcpu;
 
 	guest_barrier(&p->gate, VT_QUEUE_VCPUS);
-	for (uint64_t i = 0; i < p->rounds; i++) {
+	for (uint64_t i = 0; i < __atomic_load_n(&p->rounds, __ATOMIC_RELAXED); i++) {
 		uint64_t r = random64(&seed);
 
 		one_round(p, (uint32_t)vcpu, r);
