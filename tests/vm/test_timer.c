@@ -126,15 +126,15 @@ Test(timer, kvmclock)
 	struct vt_call *start =
 		svc_call(order, VT_START, 1, 5 * MS, LX_TIMER_KVMCLOCK | LX_TIMER_REL);
 	struct vt_call *after = svc_call(order, VT_KVMCLOCK, 0, 0, 0);
+	__s64 started;
 
 	svc_attach();
 	svc_do(0);
 	svc_wait_runs(1);
 	expect_not_early(0, true);
-	cr_expect(svc.st->run[0].due >= before->ret + 5 * MS &&
-			  svc.st->run[0].due <= after->ret + 5 * MS,
-		  "due at %llu, started between %lld and %lld", svc.st->run[0].due, before->ret,
-		  after->ret);
+	started = (__s64)(svc.st->run[0].due - 5 * MS);
+	cr_expect(started >= before->ret && started <= after->ret,
+		  "started at %lld, not between %lld and %lld", started, before->ret, after->ret);
 	start->b = svc.st->run[0].kvm + 20 * MS;
 	start->c = LX_TIMER_KVMCLOCK;
 	svc_do(0);
