@@ -598,8 +598,8 @@ Test(ide_irq, attached_and_detached_at_random)
 		commands += 20;
 		turns_attach();
 		while (!__atomic_load_n(&vms.vm->vcpus[0].exited, __ATOMIC_ACQUIRE)) {
-			/* An attach takes its time, too. */
-			usleep((useconds_t)(rand() % (on ? vmt_patience(4000) : 4000)));
+			/* An attach takes its time, too: milliseconds on a busy machine. */
+			usleep((useconds_t)(rand() % (on ? vmt_patience(12000) : 4000)));
 			if (on)
 				turns_detach();
 			else
