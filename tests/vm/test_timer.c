@@ -255,12 +255,13 @@ Test(timer, rearmed_from_the_op)
 	svc_do(0);
 	svc_wait_runs(301);
 	svc_expect_runs(301, 10);
-	/* The clock is read a little after the time that counts; more if the CPU stood still. */
+	/* The clock is read a little after the time that counts; more if a slow CPU stood still. */
 	for (unsigned int i = 1; i < 301; i++)
 		too_soon += run[i].mono - run[i - 1].mono < LX_TIMER_MIN_NS / 2;
 	for (unsigned int i = 0; i < 10; i++)
 		kept |= run[300].mono - run[i].mono >= (299ULL - i) * LX_TIMER_MIN_NS;
-	cr_expect_leq(too_soon, 10, "%u of 300 came too soon after the one before", too_soon);
+	cr_expect_leq(too_soon, (unsigned int)vmt_patience(1) / 2,
+		      "%u of 300 came too soon after the one before", too_soon);
 	cr_expect(kept, "300 came within %llu us", (run[300].mono - run[0].mono) / 1000);
 }
 
