@@ -591,7 +591,9 @@ Test(ide_irq, attached_and_detached_at_random)
 	uint64_t commands = 0;
 
 	table(0, 8 * 512);
-	while (turns.handled < TURNS_MIN_HANDLED && commands < 4000) {
+	/* 12 accesses each, of which one in 5 has to be answered */
+	while ((turns.handled < TURNS_MIN_HANDLED || turns.handled * 5 < commands * 12) &&
+	       commands < 4000) {
 		bool on = true;
 
 		start_commands(20);
@@ -599,7 +601,7 @@ Test(ide_irq, attached_and_detached_at_random)
 		turns_attach();
 		while (!__atomic_load_n(&vms.vm->vcpus[0].exited, __ATOMIC_ACQUIRE)) {
 			/* An attach takes its time, too: milliseconds on a busy machine. */
-			usleep((useconds_t)(rand() % (on ? vmt_patience(12000) : 4000)));
+			usleep((useconds_t)(rand() % (on ? vmt_patience(24000) : 4000)));
 			if (on)
 				turns_detach();
 			else
