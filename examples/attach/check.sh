@@ -98,7 +98,7 @@ end() {
 trap end EXIT
 coproc qemu {
 	exec qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -accel kvm \
-		-cpu host,-kvmclock -machine q35,hpet=on -m 256 -serial stdio \
+		-cpu host,-kvmclock,-kvm-pv-eoi -machine q35,hpet=on -m 256 -serial stdio \
 		-kernel "/boot/vmlinuz-$(uname -r)" -initrd "$dir/initrd" \
 		-append "console=ttyS0 loglevel=5 panic=-1" 2>"$dir/err"
 }
