@@ -176,7 +176,7 @@ static void lx_swap_quiesced(struct rcu_head *rcu)
 	queue_work(lx_wq, &swap->work);
 }
 
-/* Never waits for longer than a moment: see the top of the file. */
+/* Never waits for longer than a moment: see the top of the file. The library tries again. */
 static int lx_lock_slots(struct kvm *kvm)
 {
 	int i;
@@ -186,7 +186,7 @@ static int lx_lock_slots(struct kvm *kvm)
 			return 0;
 		usleep_range(200, 1000);
 	}
-	return -EBUSY;
+	return -EAGAIN;
 }
 
 /* An ioeventfd of length 0 is asked for its first address only. */
@@ -459,7 +459,8 @@ static int lx_replace(struct kvm *kvm, struct lx_device *dev, const struct light
  * @kvm: held by the caller
  * @ops: has the regions
  *
- * Return: 0; -EEXIST, -EBUSY, -ENOSPC, -ENOMEM, and nothing changed.
+ * Return: 0; -EAGAIN (slots_lock is busy), -EEXIST, -EBUSY, -ENOSPC, -ENOMEM, and nothing
+ * changed.
  */
 int lx_hook_attach(struct lx_device *dev, struct kvm *kvm, const struct lightexit_ops *ops)
 {

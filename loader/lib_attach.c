@@ -5,12 +5,58 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
 #include "internal.h"
+
+/* In all, and between two tries. The kernel itself tries for 20 to 100 ms and waits for nobody. */
+#define SLOTS_WAIT_MS 3000
+#define SLOTS_PAUSE_MS 10
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* True if the VM's memory slots were locked, and it is not yet time to give up. */
+static bool again(int err, uint64_t since_ms)
+{
+	const struct timespec pause = { .tv_nsec = SLOTS_PAUSE_MS * 1000000L };
+
+	if (err != -EAGAIN || now_ms() - since_ms >= SLOTS_WAIT_MS)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static int create_link(int map_fd)
+{
+	uint64_t start = now_ms();
+	int fd;
+
+	do {
+		fd = bpf_link_create(map_fd, 0, BPF_STRUCT_OPS, NULL);
+	} while (again(fd, start));
+	return fd;
+}
+
+static int update_link(int link_fd, int map_fd)
+{
+	uint64_t start = now_ms();
+	int err;
+
+	do {
+		err = bpf_link_update(link_fd, map_fd, NULL);
+	} while (again(err, start));
+	return err;
+}
 
 static int check(const struct lx_device *dev, const char *what, const struct lx_request *req)
 {
@@ -51,7 +97,7 @@ int lx_device_attach(struct lx_device *dev, int vm_fd)
 	err = lx_object_attach_others(&dev->o);
 	if (err)
 		goto close_map;
-	err = bpf_link_create(map_fd, 0, BPF_STRUCT_OPS, NULL);
+	err = create_link(map_fd);
 	if (err >= 0) {
 		dev->link_fd = err;
 	} else {
@@ -76,7 +122,7 @@ static int update(struct lx_device *dev, const struct lx_object *o, const char *
 	map_fd = lx_template_map(o, req);
 	if (map_fd < 0)
 		return map_fd;
-	err = bpf_link_update(dev->link_fd, map_fd, NULL);
+	err = update_link(dev->link_fd, map_fd);
 	if (err == -ENOLINK)
 		err = lx_fail(-ENOTCONN,
 			      "%s: somebody else detached %s; detach and attach it again", what,

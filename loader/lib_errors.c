@@ -28,7 +28,10 @@ static const char *meaning(int err)
 	case EBUSY:
 		return "an in-kernel device of somebody else's is there (an ioeventfd, the PIT, the APIC): move, "
 		       "or set LX_REGION_OVERLAY (if it is set, nothing of a region is left beside "
-		       "such devices); or the VM's memory slots stay locked: try again";
+		       "such devices)";
+	case EAGAIN:
+		return "the VM's memory slots stay locked: its VMM changes them all the time, or a vCPU "
+		       "waits inside KVM for user space (a page fault, say); try again";
 	case ERANGE:
 		return "a range wraps or leaves its address space";
 	case ENOSPC:

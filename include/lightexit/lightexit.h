@@ -162,10 +162,11 @@ LX_API void *lx_device_state(const struct lx_device *dev, size_t *size);
 /**
  * @brief Puts the loaded device on a VM's buses; the state should be published before.
  * Programs of its object that are not ops (tracepoints) are attached before, and detached with it.
+ * Waits for up to 3 s while somebody keeps the VM's memory slots locked, as a VMM that starts.
  * @param vm_fd KVM's VM file descriptor
  * @return 0; -EBADF, -EINVAL, -EPERM, -ERANGE, -EEXIST, -EBUSY, -ENOSPC, -E2BIG,
- *         -ESHUTDOWN as documented in ops.h; -EALREADY: attached; -EOPNOTSUPP: the loaded
- *         module does not know eventfds
+ *         -ESHUTDOWN as documented in ops.h; -EAGAIN: the slots stayed locked; -EALREADY:
+ *         attached; -EOPNOTSUPP: the loaded module does not know eventfds
  */
 LX_API int lx_device_attach(struct lx_device *dev, int vm_fd);
 

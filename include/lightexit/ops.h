@@ -62,8 +62,8 @@
  *              space, -EEXIST where another lightexit device of this VM is,
  *              -EBUSY for an in-kernel device of somebody else's without
  *              LX_REGION_OVERLAY, or where such devices leave nothing of a
- *              region (or while the VM's memory slots stay locked: try
- *              again), -ENOSPC when the VM's bus is full.
+ *              region, -ENOSPC when the VM's bus is full, -EAGAIN while
+ *              somebody keeps the VM's memory slots locked: try again.
  * @name:       for people and tracepoints: printable ASCII without spaces or
  *              slashes, ended by a zero; else -EINVAL. Need not be unique.
  * @nr_eventfds: entries of @eventfds that are looked at, 0 to LX_MAX_SLOTS
