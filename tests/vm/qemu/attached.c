@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* See attached.h. */
 #include <bpf/bpf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,6 +24,25 @@ static int of_guest(const struct lx_stats *s, void *to)
 	return 1;
 }
 
+/* The end of what the command has printed. */
+static const char *said(const struct qemu *q)
+{
+	static char text[512];
+	char file[128];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/attach", q->dir);
+	f = fopen(file, "r");
+	if (f) {
+		fseek(f, -(long)(sizeof(text) - 1), SEEK_END);
+		n = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+	}
+	text[n] = '\0';
+	return text;
+}
+
 struct lx_stats attached_stats(const struct qemu *q)
 {
 	struct search s = { .q = q };
@@ -32,7 +52,7 @@ struct lx_stats attached_stats(const struct qemu *q)
 	     ms < (unsigned int)vmt_patience(30000) && lx_for_each_device(of_guest, &s) != 1;
 	     ms += 20)
 		usleep(20000);
-	cr_assert_eq(s.found.pid, q->pid, "nothing is attached");
+	cr_assert_eq(s.found.pid, q->pid, "nothing is attached; the command: %s", said(q));
 	return s.found;
 }
 
