@@ -53,7 +53,7 @@ void hh_shut(void)
 void hh_teardown(void)
 {
 	hh_shut();
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 	unlink(HH_FILE);
 }
 

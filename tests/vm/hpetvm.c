@@ -23,7 +23,7 @@ void hpetvm_teardown(void)
 	vmm_hpet_free(hpetvm.hpet);
 	lx_device_close(hpetvm.dev);
 	memset(&hpetvm, 0, sizeof(hpetvm));
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 static void set_eventfds(void)

@@ -46,5 +46,5 @@ void irqdev_teardown(void)
 	close(irqdev.irq);
 	close(irqdev.kick);
 	close(irqdev.handover);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }

@@ -62,7 +62,7 @@ void svc_teardown(void)
 	vmr_unload(&svc.prog);
 	vmr_exit();
 	vmt_set_param("enable", "Y");
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 	vmt_wait_module_refs(0);
 }
 

@@ -300,7 +300,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(broker, .init = setup, .fini = teardown, .timeout = 180);

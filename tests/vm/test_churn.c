@@ -42,7 +42,7 @@ static void teardown(void)
 	vmm_destroy(vm);
 	lx_device_close(dev);
 	lx_device_close(spare);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(churn, .init = setup, .fini = teardown);

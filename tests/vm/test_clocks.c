@@ -42,7 +42,7 @@ static void teardown(void)
 	lx_device_close(dev);
 	dev = NULL;
 	set_clocksource("tsc");
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(clocks, .init = setup, .fini = teardown, .timeout = 120);

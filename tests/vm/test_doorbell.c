@@ -80,7 +80,7 @@ static void teardown(void)
 	vmm_destroy(vm);
 	stop_consumer();
 	lx_device_close(dev);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(doorbell, .init = setup, .fini = teardown, .timeout = 900);

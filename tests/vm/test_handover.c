@@ -156,7 +156,7 @@ static void teardown(void)
 	vmr_unload(&once.prog);
 	vmr_exit();
 	vmt_set_param("enable", "Y");
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 	vmt_wait_module_refs(0);
 }
 

@@ -112,7 +112,7 @@ static void teardown(void)
 	free_side(&second);
 	free(shadow.mem);
 	lx_device_close(dev);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 static void setup(void)

@@ -44,7 +44,7 @@ static void teardown(void)
 	vms_teardown();
 	lx_device_close(dev);
 	dev = NULL;
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 	vmt_wait_module_refs(0);
 }
 

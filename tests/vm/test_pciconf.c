@@ -19,7 +19,7 @@ static void teardown(void)
 	vms_teardown(); /* first: vCPUs use the rest, if the test failed */
 	vmm_pciconf_free(pci);
 	lx_device_close(dev);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 static uint64_t next(uint64_t *seed)

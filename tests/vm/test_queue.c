@@ -60,7 +60,7 @@ static void teardown(void)
 	vmm_loop_free(loop);
 	lx_device_close(dev);
 	close(bell_fd);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(queue, .init = setup, .fini = teardown, .timeout = 240);

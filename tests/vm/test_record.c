@@ -35,7 +35,7 @@ static void teardown(void)
 {
 	tracefile_free(&trace);
 	vms_teardown();
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(record, .init = setup, .fini = teardown, .timeout = 120);

@@ -34,7 +34,7 @@ static void teardown(void)
 	vms_teardown();
 	lx_device_close(probe);
 	probe = NULL;
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(regions, .init = setup, .fini = teardown, .timeout = 120);

@@ -45,7 +45,7 @@ static void teardown(void)
 	vmm_destroy(vm); /* first: vCPUs use the rest, if the test failed */
 	vmm_regtable_free(table);
 	lx_device_close(dev);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 static void setup(void)

@@ -88,7 +88,7 @@ static void setup(void)
 static void teardown(void)
 {
 	shut();
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(save_uart, .init = setup, .fini = teardown, .timeout = 300);

@@ -56,7 +56,7 @@ static void teardown(void)
 	lx_device_close(dev);
 	dev = NULL;
 	other = NULL;
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(state, .init = vms_setup, .fini = teardown, .timeout = 600);

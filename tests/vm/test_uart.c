@@ -73,7 +73,7 @@ static void destroy(void)
 static void teardown(void)
 {
 	destroy();
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(uart, .init = setup, .fini = teardown, .timeout = 300);

@@ -42,7 +42,7 @@ static void teardown(void)
 	hpet = NULL;
 	pmt = NULL;
 	dev = NULL;
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(values, .init = setup, .fini = teardown, .timeout = 240);

@@ -50,7 +50,7 @@ static void teardown(void)
 	lx_device_close(dev);
 	if (image)
 		munmap(image, IMAGE);
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(virtio, .init = setup, .fini = teardown, .timeout = 300);

@@ -31,7 +31,7 @@ static void teardown(void)
 	lx_device_close(dev);
 	dev = NULL;
 	trace_end();
-	vmt_set_param("budget_us", "1000");
+	vmt_set_param("budget_us", VMS_BUDGET_DEFAULT);
 }
 
 TestSuite(watching, .init = setup, .fini = teardown, .timeout = 120);

@@ -13,6 +13,7 @@
 #define VMS_TIMEOUT_MS vmt_patience(60000)
 /* The largest time budget: no op overruns it, however slow the machine is. */
 #define VMS_BUDGET_MAX "500000"
+#define VMS_BUDGET_DEFAULT "1000"
 #define VMS_PORT 0x500U
 #define VMS_PORTS 0x20U
 #define VMS_MMIO 0xfe000000UL
