@@ -95,16 +95,11 @@ static struct vring_used *used(void)
 	return vmm_mem(vm, USED, 0x1000);
 }
 
-static void nap(unsigned int us)
-{
-	usleep(1 + (unsigned int)rand() % us);
-}
-
 /* In the middle of things, so that the guest comes in between. */
 static void doze(void)
 {
 	if (rand() % 32 == 0)
-		nap(200);
+		vmt_nap(200);
 }
 
 /* All that is there is done, and the driver may see it. */
@@ -330,10 +325,10 @@ static void check_come_and_go(enum doorbell_mode mode, uint64_t items)
 		uint64_t before = made(p);
 
 		vmt_attach(dev, vm);
-		nap((unsigned int)vmt_patience(20000));
+		vmt_stay(20000);
 		n += handled();
 		cr_assert_eq(lx_device_detach(dev), 0);
-		nap(10000);
+		vmt_nap(10000);
 		for (int ms = 0; made(p) == before && ms < STALL_MS; ms += 10)
 			usleep(10000);
 		cr_assert_neq(made(p), before, "a wakeup is lost after %lu buffers", before);

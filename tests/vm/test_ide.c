@@ -600,12 +600,13 @@ Test(ide_irq, attached_and_detached_at_random)
 		commands += 20;
 		turns_attach();
 		while (!__atomic_load_n(&vms.vm->vcpus[0].exited, __ATOMIC_ACQUIRE)) {
-			/* An attach takes its time, too: milliseconds on a busy machine. */
-			usleep((useconds_t)(rand() % (on ? vmt_patience(24000) : 4000)));
-			if (on)
+			if (on) {
+				vmt_stay(12000);
 				turns_detach();
-			else
+			} else {
+				vmt_nap(4000);
 				turns_attach();
+			}
 			on = !on;
 		}
 		end_commands();

@@ -209,11 +209,6 @@ static bool running(void)
 	return false;
 }
 
-static void nap(unsigned int us)
-{
-	usleep(1 + (unsigned int)rand() % us);
-}
-
 /* No doorbell, few reads: the queue is full most of the time, and each pass empties it. */
 Test(queue, full)
 {
@@ -244,9 +239,9 @@ Test(queue, vmm_holds_the_lock)
 	start();
 	do {
 		lx_lock(&st->hdr);
-		nap(100);
+		vmt_nap(100);
 		lx_unlock(&st->hdr);
-		nap(300);
+		vmt_nap(300);
 	} while (running());
 	expect_order();
 	cr_expect_geq(q.exited, 100);
@@ -274,9 +269,9 @@ Test(queue, attached_and_detached)
 	start();
 	do {
 		vmt_attach(dev, vm);
-		nap((unsigned int)vmt_patience(20000));
+		vmt_stay(20000);
 		cr_assert_eq(lx_device_detach(dev), 0);
-		nap(5000);
+		vmt_nap(5000);
 		times++;
 	} while (running() && !enough(rounds, times));
 	__atomic_store_n(&params->rounds, 0, __ATOMIC_RELAXED);

@@ -240,11 +240,6 @@ static bool running(const struct regtable_params *p)
 	return __atomic_load_n(&p->done, __ATOMIC_RELAXED) < p->n;
 }
 
-static void nap(unsigned int us)
-{
-	usleep(1 + (unsigned int)rand() % us);
-}
-
 static uint64_t handled(void)
 {
 	struct lx_stats s = vmt_stats(dev);
@@ -324,9 +319,9 @@ Test(regtable, attached_and_detached_at_random)
 	create();
 	p = start();
 	while (running(p)) {
-		nap(5000);
+		vmt_nap(5000);
 		vmt_attach(dev, vm);
-		nap((unsigned int)vmt_patience(20000));
+		vmt_stay(20000);
 		n += handled();
 		cr_assert_eq(lx_device_detach(dev), 0);
 		rounds++;
@@ -352,11 +347,11 @@ Test(regtable, held_at_random)
 		lx_lock(&st->hdr);
 		for (unsigned int i = 0; i < N_REGS; i++)
 			st->regs[i].value ^= regtable_bytes(regs[i].width);
-		nap(200);
+		vmt_nap(200);
 		for (unsigned int i = 0; i < N_REGS; i++)
 			st->regs[i].value ^= regtable_bytes(regs[i].width);
 		lx_unlock(&st->hdr);
-		nap(500);
+		vmt_nap(500);
 	}
 	answers = check_values();
 	cr_expect(handled() >= MIN_HANDLED && handled() >= answers / 5, "%lu of %lu handled",

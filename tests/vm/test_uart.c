@@ -137,11 +137,6 @@ static uint32_t word(const uint32_t *p)
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static void nap(unsigned int us)
-{
-	usleep(1 + (unsigned int)rand() % us);
-}
-
 /* By both: the program comes and goes until the guest is done. */
 static void finish(void)
 {
@@ -149,9 +144,9 @@ static void finish(void)
 
 	while (t.path == PATH_BOTH && !word(&t.params->done)) {
 		attach();
-		nap((unsigned int)vmt_patience(20000));
+		vmt_stay(20000);
 		detach();
-		nap(4000);
+		vmt_nap(4000);
 	}
 	cr_assert_eq(vmm_join(t.vm, TIMEOUT_MS), 0, "the guest did not end by itself");
 	if (t.attached)
@@ -299,7 +294,7 @@ static void feed_all(uint32_t n)
 		len = 1 + (uint32_t)rand() % 64;
 		len = len < n - 3 - done ? len : n - 3 - done;
 		feed(done, len);
-		nap(rand() % 2 ? 5000 : QUIET_US);
+		vmt_nap(rand() % 2 ? 5000 : QUIET_US);
 		if (t.path == PATH_BOTH && !t.attached)
 			attach();
 		else if (t.path == PATH_BOTH && !(rand() % 6))

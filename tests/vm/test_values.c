@@ -365,11 +365,6 @@ static bool running(const struct monotonic_params *p)
 	return false;
 }
 
-static void nap(unsigned int us)
-{
-	usleep(1 + (unsigned int)rand() % us);
-}
-
 /*
  * The VMM takes its state for itself, for random moments: programs pass. @reads: what needs
  * no lock, too.
@@ -382,11 +377,11 @@ static void hold_state(const struct monotonic_params *p, bool reads)
 		lx_lock(hdr);
 		if (reads)
 			lx_write_begin(hdr);
-		nap(100);
+		vmt_nap(100);
 		if (reads)
 			lx_write_end(hdr);
 		lx_unlock(hdr);
-		nap(300);
+		vmt_nap(300);
 	}
 }
 
@@ -396,9 +391,9 @@ static uint64_t attach_detach(const struct monotonic_params *p)
 	uint64_t handled = 0;
 
 	while (running(p)) {
-		nap(10000);
+		vmt_nap(10000);
 		vmt_attach(dev, vms.vm);
-		nap((unsigned int)vmt_patience(40000));
+		vmt_stay(40000);
 		handled += vmt_stats(dev).regions[0].handled;
 		cr_assert_eq(lx_device_detach(dev), 0);
 	}

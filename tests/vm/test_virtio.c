@@ -121,11 +121,6 @@ static bool running(const struct virtio_params *p)
 	       !__atomic_load_n(&p->bad_setups, __ATOMIC_RELAXED);
 }
 
-static void nap(unsigned int us)
-{
-	usleep(1 + (unsigned int)rand() % us);
-}
-
 static uint64_t heavy(void)
 {
 	return vmm_dev_count(vm, vmm_virtio_index(vmm_blk_virtio(blk))).exits;
@@ -279,13 +274,13 @@ static uint64_t come_and_go(void)
 	vmt_attach(dev, vm);
 	if (dice & 2 && !mirrored)
 		mirror();
-	nap((unsigned int)vmt_patience(30000));
+	vmt_stay(30000);
 	if (dice & 4 && mirrored)
 		unmirror();
 	n = handled();
 	cr_assert_eq(lx_device_detach(dev), 0);
 	if (dice & 8)
-		nap(5000); /* a mirror without a program */
+		vmt_nap(5000); /* a mirror without a program */
 	if (mirrored)
 		unmirror();
 	return n;
@@ -301,7 +296,7 @@ Test(virtio, attached_and_detached_at_random)
 	p = start();
 	while (running(p)) {
 		n += come_and_go();
-		nap(10000);
+		vmt_nap(10000);
 		rounds++;
 	}
 	finish(p);
@@ -323,7 +318,7 @@ Test(virtio, resized)
 	mirror();
 	p = start();
 	while (running(p)) {
-		nap(2000);
+		vmt_nap(2000);
 		unmirror();
 		vmm_blk_resize(blk, sizes[n++ % 2] * VMM_BLK_SECTOR);
 		mirror();
@@ -346,7 +341,7 @@ static uint64_t freeze_a_while(void)
 	vmm_virtio_settle(virtio);
 	served = vmm_blk_requests(blk);
 	accesses = heavy();
-	nap(5000);
+	vmt_nap(5000);
 	cr_expect_eq(vmm_blk_requests(blk), served, "requests were served while frozen");
 	accesses = heavy() - accesses;
 	lx_state_thaw(hdr, vmm_clock_ns(vm, hdr->clock));
@@ -366,7 +361,7 @@ Test(virtio, frozen)
 	p = start();
 	while (running(p)) {
 		n += freeze_a_while();
-		nap(10000);
+		vmt_nap(10000);
 	}
 	finish(p);
 	cr_expect_gt(n, 0, "never used while frozen");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <criterion/hooks.h>
@@ -76,6 +77,28 @@ int vmt_patience(int n)
 	const char *times = getenv("LX_PATIENCE");
 
 	return n * (times ? atoi(times) : 1);
+}
+
+void vmt_nap(unsigned int us)
+{
+	usleep(1 + (unsigned int)rand() % us);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+void vmt_stay(unsigned int us)
+{
+	static uint64_t left_us;
+	uint64_t away = left_us ? now_us() - left_us : 0;
+
+	vmt_nap(2 * away > us ? (unsigned int)(2 * away) : us);
+	left_us = now_us();
 }
 
 ReportHook(PRE_ALL)(struct criterion_test_set *set)

@@ -25,6 +25,16 @@ unsigned long vmt_scale(unsigned long full);
 /* How long a test waits at most: @n, and on slow kernels a multiple of it (LX_PATIENCE). */
 int vmt_patience(int n);
 
+/* Sleeps for a random time of up to @us. */
+void vmt_nap(unsigned int us);
+
+/*
+ * The same while a program that comes and goes is attached; after each but the first attach up to
+ * twice as long as it was away, if that is more: an attach takes 2 ms or 100, and the VMM answers
+ * meanwhile.
+ */
+void vmt_stay(unsigned int us);
+
 /* The library's messages since vmt_log_clear(); the library logs here from vmt_init() on. */
 const char *vmt_log(void);
 void vmt_log_clear(void);
