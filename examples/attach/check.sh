@@ -83,6 +83,12 @@ compare() {
 		"attached ${got[$1.on.cycles]}; drift in $seconds s $drift ppm, known to $unsure"
 }
 
+# Histograms as shares up to each bound, and where 99 % are.
+# shellcheck disable=SC2016 # jq's variables
+histograms='def upto: (map(.n) | add) as $all | [foreach .[] as $b (0; . + $b.n; {to: $b.to_ns, share: (100 * . / $all)})];
+	def p99: first(upto[] | select(.share >= 99)).to;
+	def shown: [upto[] | "\(.to) ns \(.share * 100 | round / 100) %"] | join(", ");'
+
 has_module || skip "no module"
 [ -w $event/trigger ] || skip "no $event/trigger"
 "$(dirname "$0")/../boot/initrd.sh" "$example" "$dir/initrd" 2>"$dir/err" || skip "$(cat "$dir/err")"
@@ -133,5 +139,10 @@ tail -n 1 "$dir/attached" >"$dir/out"
 json "each has answered, and nothing above the VMM's" '.devices | length == 3 and
 	all(.[] | select(.samples > 0); .handled >= 10000 and .above == 0) and
 	(map(select(.samples > 0)) | length == 2)'
+json "99 % of answers lag the VMM's by no more than 99 % of heavy exits take" "$histograms"'
+	all(.devices[] | select(.samples > 0); (.behind_ns | p99) <= (.exit_ns | p99))'
+jq -r "$histograms"'.devices[] | select(.samples > 0) |
+	"\(.device): heavy exits take up to: \(.exit_ns | shown)", "\(.device): answers lag by up to: \(.behind_ns | shown)"' \
+	"$dir/out"
 each "complaints" 0 'unstable|BUG:|WARNING:|Call Trace'
 finish
