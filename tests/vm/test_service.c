@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What `make install` installs for VMs that start: libvirt's hook, the unit, its rules. service.sh
- * has systemd, the hook and an unmodified QEMU. tests/unit has what is wrong with rules.
+ * has systemd, the hook and an unmodified QEMU, libvirt.sh has libvirtd. tests/unit has what is
+ * wrong with rules.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,14 @@ Test(service, a_domain_starts)
 	char said[4096];
 
 	cr_expect_eq(run("tests/vm/service.sh 2>&1", said, sizeof(said)), 0, "%s", said);
+}
+
+/* Proves: libvirtd runs the hook for a domain that it starts, and for one that it finds running. */
+Test(service, libvirt_starts_a_domain)
+{
+	char said[4096];
+
+	cr_expect_eq(run("tests/vm/libvirt.sh 2>&1", said, sizeof(said)), 0, "%s", said);
 }
 
 static char rules[64];
