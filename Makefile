@@ -20,7 +20,7 @@ help:
 	@echo '  make bench-scaling  counter reads of 1, 2, 4 vCPUs: without a lock, under one, in the VMM'
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
 	@echo '  make check-debug    the VM tests under KASAN, lockdep and kmemleak (builds that kernel once)'
-	@echo '  make soak           the VM tests with ten times the repetitions'
+	@echo '  make soak           the VM tests with ten times the repetitions, and firmware'
 	@echo '  make fuzz           device models against QEMU'"'"'s, programs against VMMs; other traces each time'
 	@echo '  make lint           style, licences, shell scripts, man pages, sparse'
 	@echo
@@ -96,7 +96,7 @@ check-debug: lab-setup
 	$(Q)$(SUITES) vm-debug
 
 soak: lab
-	$(Q)LX_SCALE=10 $(SUITES) vm-stable
+	$(Q)LX_SCALE=10 $(SUITES) firmware vm-stable
 
 fuzz: lab
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check LX_SCALE=20 SEED=

@@ -32,6 +32,7 @@ run_suite() {
 	bench) tests/bench/run.sh --check ;;
 	demo) lab/enter tests/demo.sh build/bench/results.json "$logs/boot.json" ;;
 	litmus) tests/litmus/run.sh ;;
+	firmware) tests/firmware/check.sh ;;
 	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh refusals ;;
 	vm-debug) vm_debug ;;
 	vm-*) lab/run --kernel "${1#vm-}" --timeout $((1200 * ${LX_SCALE:-1})) -- \
