@@ -13,9 +13,12 @@
 
 #include "internal.h"
 
-/* In all, and between two tries. The kernel itself tries for 20 to 100 ms and waits for nobody. */
+/*
+ * In all, and between two tries. The kernel itself tries for 20 to 100 ms, under a lock of BPF's
+ * that all VMs share; and while it tries to move a device, its programs pass.
+ */
 #define SLOTS_WAIT_MS 3000
-#define SLOTS_PAUSE_MS 10
+#define SLOTS_PAUSE_MS 100
 
 static uint64_t now_ms(void)
 {

@@ -172,6 +172,7 @@ LX_API int lx_device_attach(struct lx_device *dev, int vm_fd);
 
 /**
  * @brief Moves an attached device's regions, all of them at once.
+ * Waits as lx_device_attach() does, the device's programs passing some of the time.
  * @return as lx_device_attach(); on failure the device stays where it was
  */
 LX_API int lx_device_move(struct lx_device *dev, int vm_fd, const struct lx_region *regions,
