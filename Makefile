@@ -20,7 +20,8 @@ help:
 	@echo '  make bench-scaling  counter reads of 1, 2, 4 vCPUs: without a lock, under one, in the VMM'
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
 	@echo '  make check-debug    the VM tests under KASAN, lockdep and kmemleak (builds that kernel once)'
-	@echo '  make soak           the VM tests with ten times the repetitions, and firmware'
+	@echo '  make soak           the VM tests with ten times the repetitions'
+	@echo '  make firmware       SeaBIOS, iPXE, OVMF, Memtest86+ in QEMU, with lightexit attach'
 	@echo '  make fuzz           device models against QEMU'"'"'s, programs against VMMs; other traces each time'
 	@echo '  make lint           style, licences, shell scripts, man pages, sparse'
 	@echo
@@ -96,13 +97,16 @@ check-debug: lab-setup
 	$(Q)$(SUITES) vm-debug
 
 soak: lab
-	$(Q)LX_SCALE=10 $(SUITES) firmware vm-stable
+	$(Q)LX_SCALE=10 $(SUITES) vm-stable
+
+firmware: lab
+	$(Q)$(SUITES) firmware
 
 fuzz: lab
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/oracle check LX_SCALE=20 SEED=
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep check STEPS=20000000 SEED=0
 	$(Q)lab/enter make LAB=1 B=/lightexit/build/lab -C tests/lockstep fuzz FOR=120
-	$(Q)LX_SCALE=100 LX_SEED=0 $(SUITES) lockstep-vm
+	$(Q)LX_SCALE=50 LX_SEED=0 $(SUITES) lockstep-vm
 
 bench:
 	$(Q)$(if $(HOST),$(MAKE) -C tests/bench host,$(MAKE) lab && tests/bench/run.sh)
@@ -134,4 +138,5 @@ clean:
 
 PREFIX ?= /usr/local
 .PHONY: help all module bpf loader examples lab lab-setup lab-module lab-demo lab-user lint check \
-	check-quick check-kernels check-debug soak fuzz bench bench-scaling demo demo-build install dkms-install clean
+	check-quick check-kernels check-debug firmware soak fuzz bench bench-scaling demo demo-build \
+	install dkms-install clean
