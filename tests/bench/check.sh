@@ -122,8 +122,8 @@ check_service uart.out 3640 1845
 check_service uart.out.poll 6850 3370
 check_attach pmtimer.read 4960 2260 0.47
 check_attach hpet.counter.read 7690 4700 0.635
-check_attach pmtimer.read.2vcpus 5000 2260 0.475
-check_attach hpet.counter.read.2vcpus 7750 4700 0.635
+check_attach pmtimer.read.2vcpus 4950 2225 0.47
+check_attach hpet.counter.read.2vcpus 7700 4700 0.635
 check_beside pmtimer.read 450
 check_beside hpet.counter.read 570
 check_beside pio.write 427
