@@ -273,16 +273,16 @@ Test(attach_events, hpet)
 	report();
 }
 
-/* The oldest machine type of this kind that QEMU has. */
+/* The oldest machine type of this kind that any QEMU of the lab has: stable's, not backports'. */
 static const char *oldest(const char *kind)
 {
 	static char name[64];
 	char cmd[160];
 	FILE *f;
 
-	snprintf(cmd, sizeof(cmd),
-		 "qemu-system-x86_64 -machine help | grep -o '^%s-[0-9.]*' | sort -V | head -n 1",
-		 kind);
+	qemu_binary = "/usr/bin/qemu-system-x86_64";
+	snprintf(cmd, sizeof(cmd), "%s -machine help | grep -o '^%s-[0-9.]*' | sort -V | head -n 1",
+		 qemu_binary, kind);
 	f = popen(cmd, "r");
 	cr_assert(f && fscanf(f, "%63s", name) == 1);
 	pclose(f);

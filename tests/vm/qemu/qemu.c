@@ -152,32 +152,23 @@ static void map_memory(struct qemu *q)
 	q->t = (void *)((char *)q->mem + TORTURE_GPA);
 }
 
+const char *qemu_binary = "qemu-system-x86_64";
+
 void qemu_start(struct qemu *q, const char *machine, unsigned int vcpus, const char *const *more)
 {
 	char smp[16], bios[256], mem[160], qmp[128], m[96];
 	const char *argv[MAX_ARGS] = {
-		"qemu-system-x86_64",
-		"-nodefaults",
-		"-display",
-		"none",
-		"-S",
-		"-no-user-config",
-		"-name",
-		"guest=lxtorture,debug-threads=on",
-		"-machine",
-		m,
-		"-smp",
-		smp,
-		"-bios",
-		bios,
-		"-object",
-		mem,
-		"-qmp",
-		qmp,
-		"-accel",
-		"kvm",
-		"-cpu",
-		"host",
+		qemu_binary, "-nodefaults",
+		"-display",  "none",
+		"-S",	     "-no-user-config",
+		"-name",     "guest=lxtorture,debug-threads=on",
+		"-machine",  m,
+		"-smp",	     smp,
+		"-bios",     bios,
+		"-object",   mem,
+		"-qmp",	     qmp,
+		"-accel",    "kvm",
+		"-cpu",	     "host",
 	};
 	unsigned int n = 0;
 

@@ -25,6 +25,9 @@ struct qemu {
 	uint64_t asked_us, stopped_us; /* CLOCK_REALTIME: of the last command, and of STOP */
 };
 
+/* What is started: the first QEMU in PATH, unless a test says otherwise. */
+extern const char *qemu_binary;
+
 /* Starts it, paused, with this -machine, -smp and further arguments (ended by NULL, or NULL). */
 void qemu_start(struct qemu *q, const char *machine, unsigned int vcpus, const char *const *more);
 /* One QMP command and its arguments as JSON (NULL: none); fails the test if QEMU refuses. */
