@@ -43,7 +43,7 @@ int BPF_PROG(hpet_watch_write, struct lx_io *io)
 
 	if (!st || !(is_time(io->addr) || is_time(io->addr + io->len - 1)))
 		return LX_PASS;
-	return watch_pass(st, WATCH_WRITE, 0);
+	return watch_pass(st, WATCH_WRITE, NULL);
 }
 
 SEC("raw_tp/kvm_mmio")

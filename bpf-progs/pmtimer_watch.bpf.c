@@ -39,7 +39,7 @@ static inline void watch_out(struct watch_state *st, __u32 port, __u32 size)
 		return;
 	tid = watch_thread(st);
 	if (tid)
-		watch_note(st, tid, WATCH_WRITE, 0);
+		watch_note(st, tid, WATCH_WRITE, NULL);
 }
 
 SEC("raw_tp/kvm_pio")

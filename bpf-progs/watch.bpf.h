@@ -47,6 +47,11 @@ struct {
 	__type(value, __u32);
 } watch_answered SEC(".maps");
 
+/* What calibration @gen would answer. */
+struct watch_would {
+	__u64 gen, ticks;
+};
+
 static inline struct watch_pending *watch_pending_of(__u32 tid)
 {
 	return bpf_map_lookup_elem(&watch_threads, &tid);
@@ -96,8 +101,13 @@ static inline void watch_settle(struct watch_state *st, struct watch_pending *p)
 	__sync_fetch_and_add(&st->inflight, -1);
 }
 
-/* Notes an access that goes to the VMM. Its trap's time is read after the calibration's number. */
-static inline void watch_note(struct watch_state *st, __u32 tid, enum watch_kind kind, __u64 ticks)
+/*
+ * Notes an access that goes to the VMM. Its trap's time is read after the calibration's number.
+ * @would: what would have been answered; NULL: nothing is known. Another calibration counts its
+ * ticks from elsewhere.
+ */
+static inline void watch_note(struct watch_state *st, __u32 tid, enum watch_kind kind,
+			      const struct watch_would *would)
 {
 	struct watch_pending *p = watch_pending_of(tid), none = { 0 };
 
@@ -117,14 +127,15 @@ static inline void watch_note(struct watch_state *st, __u32 tid, enum watch_kind
 	}
 	p->gen = WATCH_ONCE(st->gen);
 	p->epoch = WATCH_ONCE(st->epoch);
-	p->ticks = ticks;
+	p->ticks = would && would->gen == p->gen ? would->ticks : 0;
 	p->kind = kind;
 	WATCH_BARRIER();
 	p->trap_ns = bpf_ktime_get_ns() - WATCH_CLOCK_MARGIN_NS;
 }
 
 /* In an op: the access goes to the VMM. */
-static inline int watch_pass(struct watch_state *st, enum watch_kind kind, __u64 ticks)
+static inline int watch_pass(struct watch_state *st, enum watch_kind kind,
+			     const struct watch_would *would)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = __sync_val_compare_and_swap(&st->tgid, 0, id >> 32);
@@ -132,7 +143,7 @@ static inline int watch_pass(struct watch_state *st, enum watch_kind kind, __u64
 	if (tgid && tgid != id >> 32)
 		watch_give_up(st, WATCH_OFF_PROCESSES);
 	else
-		watch_note(st, id, kind, ticks);
+		watch_note(st, id, kind, would);
 	return LX_PASS;
 }
 
@@ -183,7 +194,8 @@ static inline int watch_read(struct lx_io *io, struct watch_state *st, bool coun
 {
 	struct watch_pending *p;
 	struct watch_view v;
-	__u64 now, ticks, val;
+	struct watch_would would;
+	__u64 now, val;
 
 	if (io->flags & LX_IO_CONTINUED)
 		return watch_continue(io, st);
@@ -193,17 +205,18 @@ static inline int watch_read(struct lx_io *io, struct watch_state *st, bool coun
 			watch_settle(st, p);
 	}
 	if (!counter)
-		return watch_pass(st, WATCH_OTHER, 0);
+		return watch_pass(st, WATCH_OTHER, NULL);
 	watch_clock(io, st);
 	if (WATCH_ONCE(st->off) || !watch_begin(st, &v))
-		return watch_pass(st, WATCH_SAMPLE, 0);
+		return watch_pass(st, WATCH_SAMPLE, NULL);
 	now = lx_monotonic_ns();
-	ticks = watch_count(st, &v, now);
+	would.gen = v.gen;
+	would.ticks = watch_count(st, &v, now);
 	if (watch_retry(st, &v) || watch_due(st, now) ||
-	    watch_value(st, &v, ticks, io->len, &val) != LX_HANDLED)
-		return watch_pass(st, WATCH_SAMPLE, ticks);
+	    watch_value(st, &v, would.ticks, io->len, &val) != LX_HANDLED)
+		return watch_pass(st, WATCH_SAMPLE, &would);
 	if (st->flags & WATCH_DRY_RUN)
-		return watch_pass(st, WATCH_COMPARE, ticks);
+		return watch_pass(st, WATCH_COMPARE, &would);
 	return watch_answer(io, val);
 }
 
@@ -257,7 +270,7 @@ static inline void watch_passed(struct watch_state *st, struct watch_pending *p,
 		watch_doubt(st, WATCH_END_LOST);
 	else if (was.kind == WATCH_SAMPLE)
 		watch_take(st, &was, &a);
-	else if (was.gen == WATCH_ONCE(st->gen))
+	else if (was.ticks && was.gen == WATCH_ONCE(st->gen))
 		watch_compare(st, &was, &a);
 }
 

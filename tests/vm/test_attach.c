@@ -163,7 +163,7 @@ static void come_and_go(const char *const *device, uint64_t n)
 		qemu_wait_reads(&q, 1 + rand() % (rand() % 4 ? 200000 : 2000), 60);
 		cr_assert_eq(attach_stop(pid), 0);
 		handled += last("handled");
-		cr_expect_eq(last("above"), 0);
+		cr_expect_eq(last("above"), 0, "%lld of %lld", last("above"), last("compared"));
 		qemu_wait_reads(&q, 1 + rand() % 500, 60);
 		rounds++;
 		attached_expect_forward(&q, "after a detach");
