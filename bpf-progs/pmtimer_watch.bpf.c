@@ -71,7 +71,10 @@ struct lightexit_ops pmtimer_watch = {
 	.read = (void *)pmtimer_watch_read,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 1,
-	.regions = { { .addr = PMTIMER_PORT, .len = PMTIMER_LEN, .space = LX_SPACE_PIO } },
+	.regions = { { .addr = PMTIMER_PORT,
+		       .len = PMTIMER_LEN,
+		       .space = LX_SPACE_PIO,
+		       .flags = LX_REGION_STRINGS } },
 	.name = "pmtimer_watch",
 };
 

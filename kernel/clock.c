@@ -20,17 +20,23 @@
 
 #include "internal.h"
 
-/* TSC to nanoseconds. Set once, before the first program can run. */
-static struct pvclock_vcpu_time_info lx_tsc_scale;
+/*
+ * TSC to nanoseconds, by a TSC of @khz. Written once, before the first program can run. The
+ * kernel may refine tsc_khz after that (about a second into the boot), and KVM goes by the new one.
+ */
+static struct {
+	unsigned int khz;
+	struct pvclock_vcpu_time_info pv;
+} lx_scale __ro_after_init;
 
 /*
  * Shifts the rate into (10^9, 2 * 10^9], then mul = 10^9 * 2^32 / rate, rounded
  * down: pvclock's tsc_shift and tsc_to_system_mul (Documentation/virt/kvm/x86/msr.rst),
  * in the form that KVM chooses among the equivalent ones.
  */
-static void lx_set_scale(u64 hz)
+static struct pvclock_vcpu_time_info lx_scale_of(unsigned int khz)
 {
-	u64 rate = hz;
+	u64 rate = khz * 1000ULL;
 	s8 shift = 0;
 
 	while (rate > 2 * (u64)NSEC_PER_SEC) {
@@ -41,20 +47,30 @@ static void lx_set_scale(u64 hz)
 		rate <<= 1;
 		shift++;
 	}
-	lx_tsc_scale.tsc_shift = shift;
-	lx_tsc_scale.tsc_to_system_mul = div_u64((u64)NSEC_PER_SEC << 32, rate);
+	return (struct pvclock_vcpu_time_info){
+		.tsc_shift = shift,
+		.tsc_to_system_mul = div_u64((u64)NSEC_PER_SEC << 32, rate),
+	};
 }
 
-void lx_clock_init(void)
+/* -ENODEV: the kernel does not know its TSC's rate. */
+int __init lx_clock_init(void)
 {
-	/* No host with a TSC of changing rate has it as clock source, hence no master clock. */
-	lx_set_scale(tsc_khz * 1000ULL);
+	lx_scale.khz = READ_ONCE(tsc_khz);
+	if (!lx_scale.khz)
+		return -ENODEV;
+	lx_scale.pv = lx_scale_of(lx_scale.khz);
+	return 0;
 }
 
+/* No host with a TSC of changing rate has it as clock source, hence no master clock. */
 static u64 lx_master_clock_ns(const struct kvm_arch *ka)
 {
-	struct pvclock_vcpu_time_info src = lx_tsc_scale;
+	struct pvclock_vcpu_time_info src = lx_scale.pv;
+	unsigned int khz = READ_ONCE(tsc_khz);
 
+	if (unlikely(khz != lx_scale.khz))
+		src = lx_scale_of(khz);
 	src.tsc_timestamp = ka->master_cycle_now;
 	src.system_time = ka->master_kernel_ns + ka->kvmclock_offset;
 	return __pvclock_read_cycles(&src, rdtsc_ordered());

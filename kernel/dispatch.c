@@ -80,21 +80,23 @@ static void lx_string_record(struct lx_string *str, struct kvm_vcpu *vcpu, gpa_t
 /*
  * Between two elements KVM stays in KVM_RUN and neither sleeps nor enters the
  * guest, so a vCPU that does any of these, or has exited again, is past its
- * string. (KVM_RUN with immediate_exit begins no string that is read.)
+ * string. (KVM_RUN with immediate_exit begins no string that is read.) On
+ * PREEMPT_RT a spinlock sleeps, an eventfd's when an op signals: that is no sleep
+ * of KVM's.
  */
 static bool lx_string_in_flight(struct lx_string *str)
 {
 	struct task_struct *task;
-	bool running;
+	unsigned int state;
 
 	if (!READ_ONCE(str->next) || READ_ONCE(str->exits) != READ_ONCE(str->vcpu->stat.exits) ||
 	    READ_ONCE(str->vcpu->mode) == IN_GUEST_MODE || !READ_ONCE(str->vcpu->wants_to_run))
 		return false;
 	rcu_read_lock();
 	task = pid_task(find_pid_ns(READ_ONCE(str->pid), &init_pid_ns), PIDTYPE_PID);
-	running = task && task_is_running(task);
+	state = task ? READ_ONCE(task->__state) : TASK_DEAD;
 	rcu_read_unlock();
-	return running;
+	return state == TASK_RUNNING || state & TASK_RTLOCK_WAIT;
 }
 
 void lx_strings_free(struct lx_device *dev)
@@ -344,11 +346,14 @@ int lx_dispatch_timer(struct lx_device *dev, u64 which, u64 due_ns)
 	return verdict == LX_RETRY ? LX_RETRY : LX_HANDLED;
 }
 
-/* A port's read that the emulator does: perhaps one element of a string. */
+/*
+ * A port's read that the emulator does: perhaps one element of a string. Only a program
+ * that says so can end what it began.
+ */
 static noinline int lx_read_emulated(struct lx_piece *piece, struct kvm_vcpu *vcpu, gpa_t addr,
 				     int len, void *val)
 {
-	struct lx_string *str = lx_string_get(piece->dev, vcpu);
+	struct lx_string *str = piece->strings ? lx_string_get(piece->dev, vcpu) : NULL;
 	bool continues;
 	int ret;
 

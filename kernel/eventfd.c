@@ -72,7 +72,8 @@ static int lx_kick_get(struct lx_eventfds *e, int fd)
 /**
  * lx_eventfds_get() - take the eventfds that an attach names
  *
- * Return: 0; -EBADF, -EINVAL. lx_eventfds_put() gives back what was taken, in any case.
+ * Return: 0; -EBADF; -EINVAL: no eventfd, or the handover is the kick: a device would take
+ * what it says itself. lx_eventfds_put() gives back what was taken, in any case.
  */
 int lx_eventfds_get(struct lx_device *dev, const struct lightexit_ops *ops)
 {
@@ -85,6 +86,8 @@ int lx_eventfds_get(struct lx_device *dev, const struct lightexit_ops *ops)
 		err = lx_eventfd_get(ops->handover_fd, &dev->eventfds.handover);
 	if (!err)
 		err = lx_kick_get(&dev->eventfds, ops->kick_fd);
+	if (!err && dev->eventfds.kick && dev->eventfds.kick == dev->eventfds.handover)
+		err = -EINVAL;
 	return err;
 }
 

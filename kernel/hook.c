@@ -123,7 +123,7 @@ static struct lx_piece *lx_piece_of(const struct kvm_io_range *range)
  * @kvm:   held until the old array is freed, with @kvm_module
  * @bus:   the new array
  * @old:   the array to free
- * @added:   pieces that are new in @bus
+ * @added:   pieces that are new in @bus, @nr_added of them
  * @removed: pieces that are no longer in @bus
  * @rcu, @work: the way to the old array's end
  */
@@ -133,6 +133,7 @@ struct lx_swap {
 	struct kvm_io_bus *bus;
 	struct kvm_io_bus *old;
 	struct list_head added;
+	u32 nr_added;
 	struct list_head removed;
 	struct rcu_head rcu;
 	struct work_struct work;
@@ -219,6 +220,7 @@ static struct lx_piece *lx_piece_new(struct lx_device *dev, const struct lx_regi
 	piece->len = end - addr;
 	piece->region = region;
 	piece->pio = r->space == LX_SPACE_PIO;
+	piece->strings = r->flags & LX_REGION_STRINGS;
 	return piece;
 }
 
@@ -229,10 +231,13 @@ static int lx_add_piece(struct lx_swap *swap, struct lx_device *dev, const struc
 
 	if (addr >= end)
 		return 0;
+	if (swap->nr_added == NR_IOBUS_DEVS)
+		return -ENOSPC; /* before there are more of them than the bus may have */
 	piece = lx_piece_new(dev, r, region, addr, end);
 	if (!piece)
 		return -ENOMEM;
 	list_add_tail(&piece->node, &swap->added);
+	swap->nr_added++;
 	return 0;
 }
 
@@ -328,8 +333,7 @@ static int lx_build_bus(struct lx_swap *swap, struct lx_device *dev, const struc
 	struct lx_piece *piece;
 	int i;
 
-	bus = kmalloc(struct_size(bus, range, old->dev_count + list_count_nodes(&swap->added)),
-		      GFP_KERNEL_ACCOUNT);
+	bus = kmalloc(struct_size(bus, range, old->dev_count + swap->nr_added), GFP_KERNEL_ACCOUNT);
 	if (!bus)
 		return -ENOMEM;
 	swap->bus = bus;

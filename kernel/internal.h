@@ -152,6 +152,7 @@ struct lx_device {
  * @dev:      holds a reference
  * @counters: the region's
  * @base:     first address of the region; @addr, @len: of this piece
+ * @strings:  LX_REGION_STRINGS
  * @gone:     enum lx_gate: LX_GATE_CLOSED once it left the bus. A vCPU that found
  *            it before may still call it, when the device has other regions.
  * @leaves:   not in the bus array that is being built; protected by kvm->slots_lock
@@ -166,6 +167,7 @@ struct lx_piece {
 	int len;
 	u32 region;
 	bool pio;
+	bool strings;
 	bool leaves;
 	enum lx_gate gone;
 	struct list_head node;
@@ -244,7 +246,7 @@ int lx_guest_copy_to(struct kvm_vcpu *vcpu, gpa_t gpa, const void *buf, u32 len)
 
 /* kfuncs.c, clock.c */
 int lx_kfuncs_init(void);
-void lx_clock_init(void);
+int __init lx_clock_init(void);
 u64 lx_clock_kvm_ns(struct kvm *kvm);
 u64 lx_clock_generation(struct kvm *kvm);
 

@@ -109,10 +109,14 @@ static int __init lx_module_init(void)
 
 	if (err)
 		return err;
+	err = lx_clock_init();
+	if (err) {
+		pr_err("lightexit: the rate of this machine's TSC is not known (tsc_khz is 0)\n");
+		return err;
+	}
 	lx_wq = alloc_workqueue("lightexit", WQ_UNBOUND, 0);
 	if (!lx_wq)
 		return -ENOMEM;
-	lx_clock_init();
 	lx_stats_init();
 	err = lx_kfuncs_init();
 	if (err)

@@ -71,8 +71,22 @@ static int lx_btf_struct_access(struct bpf_verifier_log *log, const struct bpf_r
 	return -EACCES;
 }
 
+/* An op runs with preemption off, where PREEMPT_RT cannot cancel a bpf_timer: lx_timer_*() can. */
+static const struct bpf_func_proto *lx_func_proto(enum bpf_func_id id, const struct bpf_prog *prog)
+{
+	switch (id) {
+	case BPF_FUNC_timer_init:
+	case BPF_FUNC_timer_set_callback:
+	case BPF_FUNC_timer_start:
+	case BPF_FUNC_timer_cancel:
+		return NULL;
+	default:
+		return bpf_base_func_proto(id, prog);
+	}
+}
+
 static const struct bpf_verifier_ops lx_verifier_ops = {
-	.get_func_proto = bpf_base_func_proto,
+	.get_func_proto = lx_func_proto,
 	.is_valid_access = lx_is_valid_access,
 	.btf_struct_access = lx_btf_struct_access,
 };
@@ -204,12 +218,17 @@ static int lx_validate(void *kdata)
 	return lx_check_name(ops->name) ?: lx_check_regions(ops) ?: lx_check_eventfds(ops);
 }
 
-/* The VM behind @fd, if the caller may attach to it. It lives as long as *@file is held. */
+/*
+ * The VM behind @fd, if the caller may attach to it. It lives as long as *@file is held.
+ * bpf(2) asks for a capability when programs and maps are made, not when a map is attached.
+ */
 static struct kvm *lx_vm_of_fd(int fd, struct file **file)
 {
 	struct kvm *kvm;
 	int err = -EINVAL;
 
+	if (!bpf_capable())
+		return ERR_PTR(-EPERM);
 	*file = fget(fd);
 	if (!*file)
 		return ERR_PTR(-EBADF);

@@ -77,9 +77,15 @@ enum lx_space {
  * on the bus. Where the bounds are identical the program is asked first and
  * its passes go to that device; elsewhere that device keeps its range and
  * lightexit takes the pieces around it. Without the flag: -EBUSY.
+ *
+ * LX_REGION_STRINGS: of ports: read ops are asked for strings too (rep ins),
+ * element by element, and go on once they have begun (LX_IO_CONTINUED). Without
+ * the flag a string that is read passes as a whole, and so does a single read that
+ * KVM emulates like one (an Intel host without unrestricted guests).
  */
 #define LX_REGION_OVERLAY (1U << 0)
-#define LX_REGION_FLAGS LX_REGION_OVERLAY
+#define LX_REGION_STRINGS (1U << 1)
+#define LX_REGION_FLAGS (LX_REGION_OVERLAY | LX_REGION_STRINGS)
 
 /**
  * struct lx_region - one range of a device
@@ -100,8 +106,9 @@ struct lx_region {
  * lx_io.flags
  *
  * LX_IO_CONTINUED: a further element of a string instruction (rep ins) whose
- * previous element this device handled in the same exit. To pass now loses the
- * rest of the string: KVM reads zeros, silently. See docs/path.md.
+ * previous element this device handled in the same exit; with LX_REGION_STRINGS
+ * only. To pass now loses the rest of the string: KVM reads zeros, silently. See
+ * docs/path.md.
  *
  * LX_IO_TIMER: no access: the timer op's call. See lightexit_ops.timer.
  */

@@ -12,11 +12,12 @@
  *
  * What needs which privilege:
  *   lx_device_load()                   CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN
- *   lx_device_attach(), _move(), _replace(), _detach()
+ *   lx_device_attach(), _move(), _replace()
  *                                      the same, and the VM's fd; of another
  *                                      process's VM: CAP_SYS_ADMIN
  *   lx_device_from_fds(), lx_device_state(), lx_device_close(), lx_state_*(),
- *   lx_device_restore(), _mirror()     none
+ *   lx_device_restore(), _mirror(), _detach()
+ *                                      none
  * so a broker can load and attach, and hand the state's and the link's fds to
  * a VMM that has no privilege at all.
  */
@@ -288,7 +289,7 @@ struct lx_stats {
 	uint32_t link_id;      /* as in `bpftool link` */
 	int32_t pid;	       /* of the process that created the VM; 0: the VM is gone */
 	uint32_t eject;	       /* enum lx_eject_code */
-	uint32_t eject_detail; /* the program's code */
+	uint32_t eject_detail; /* lx_eject()'s code; of too many LX_RETRY the timer's index */
 	uint32_t n_regions;
 	uint64_t max_ns; /* longest run of an op */
 	uint64_t overruns;

@@ -219,7 +219,8 @@ static int machine_create(struct machine *m, const char *build, double *attach_m
 	m->dev = is_bare(m) ? &bench_nop : m->what->dev;
 	m->region = (struct lx_region){ .addr = m->dev->base[m->what->space],
 					.len = m->dev->len,
-					.space = m->what->space };
+					.space = m->what->space,
+					.flags = m->dev->string ? LX_REGION_STRINGS : 0 };
 	opts.irqchip = m->dev->irqchip;
 	err = vmm_create(&opts, &m->vm);
 	if (!err)

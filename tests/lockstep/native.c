@@ -165,28 +165,27 @@ static void write_one(struct ls_side *side, uint32_t space, const struct ls_acce
 		d->write(d->opaque, NULL, a->addr - d->base, a->len, val);
 }
 
-/* @cut: the last element of this string was handled; one that passes then reads 0 in the guest. */
-static uint64_t read_one(struct ls_side *side, uint32_t space, const struct ls_access *a, bool *cut)
+static uint64_t by_vmm(struct ls_side *side, uint32_t space, const struct ls_access *a)
 {
-	struct lx_io io = { .len = a->len, .vcpu = a->vcpu, .flags = *cut ? LX_IO_CONTINUED : 0 };
-	const struct vmm_dev *d;
+	const struct vmm_dev *d = find(side->vm, space, a->addr, a->len);
 
-	if (by_program(side, false, space, &io, a->addr) == LX_HANDLED) {
-		*cut = true;
-		return io.data & mask(a->len);
-	}
-	if (*cut)
-		return 0;
-	d = find(side->vm, space, a->addr, a->len);
 	return (d ? d->read(d->opaque, NULL, a->addr - d->base, a->len) : ~0ULL) & mask(a->len);
 }
 
+static uint64_t read_one(struct ls_side *side, uint32_t space, const struct ls_access *a)
+{
+	struct lx_io io = { .len = a->len, .vcpu = a->vcpu };
+
+	if (by_program(side, false, space, &io, a->addr) == LX_HANDLED)
+		return io.data & mask(a->len);
+	return by_vmm(side, space, a);
+}
+
+/* No device here has LX_REGION_STRINGS: a string that is read passes. */
 static void ins(struct ls_side *side, const struct ls_access *a, union ls_data *data)
 {
-	bool cut = false;
-
 	for (uint32_t i = 0; i < a->count; i++) {
-		uint64_t val = read_one(side, LX_SPACE_PIO, a, &cut);
+		uint64_t val = by_vmm(side, LX_SPACE_PIO, a);
 
 		memcpy(&data->string[i * a->len], &val, a->len);
 	}
@@ -206,12 +205,11 @@ static void do_access(struct ls_rig *rig, struct ls_side *side, const struct ls_
 		      union ls_data *data)
 {
 	uint32_t space = a->kind == LS_READ || a->kind == LS_WRITE ? LX_SPACE_MMIO : LX_SPACE_PIO;
-	bool cut = false;
 
 	switch (a->kind) {
 	case LS_IN:
 	case LS_READ:
-		data->val = read_one(side, space, a, &cut);
+		data->val = read_one(side, space, a);
 		break;
 	case LS_OUT:
 	case LS_WRITE:

@@ -59,7 +59,8 @@ Test(abi, lx_region)
 	FIELD(struct lx_region, flags, 20, 4);
 	VALUE(sizeof(struct lx_region), 24);
 	VALUE(LX_REGION_OVERLAY, 1);
-	VALUE(LX_REGION_FLAGS, 1);
+	VALUE(LX_REGION_STRINGS, 2);
+	VALUE(LX_REGION_FLAGS, 3);
 }
 
 Test(abi, lightexit_ops)

@@ -8,9 +8,15 @@
 VMM_GUEST(churn);
 
 static const struct lx_region regions[VT_CHURN_SETS][2] = {
-	{ { .addr = VT_CHURN_PORT(0), .len = VT_CHURN_LEN, .space = LX_SPACE_PIO },
+	{ { .addr = VT_CHURN_PORT(0),
+	    .len = VT_CHURN_LEN,
+	    .space = LX_SPACE_PIO,
+	    .flags = LX_REGION_STRINGS },
 	  { .addr = VT_CHURN_MMIO(0), .len = VT_CHURN_LEN, .space = LX_SPACE_MMIO } },
-	{ { .addr = VT_CHURN_PORT(1), .len = VT_CHURN_LEN, .space = LX_SPACE_PIO },
+	{ { .addr = VT_CHURN_PORT(1),
+	    .len = VT_CHURN_LEN,
+	    .space = LX_SPACE_PIO,
+	    .flags = LX_REGION_STRINGS },
 	  { .addr = VT_CHURN_MMIO(1), .len = VT_CHURN_LEN, .space = LX_SPACE_MMIO } },
 };
 

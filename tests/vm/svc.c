@@ -44,6 +44,7 @@ void svc_machine(unsigned int vcpus, enum vmm_irqchip irqchip)
 	svc.ops = vmr_ops(vms.vm->fd);
 	svc.ops.regions[0].addr = VMS_PORT;
 	svc.ops.regions[0].len = VMS_PORTS;
+	svc.ops.regions[0].flags = LX_REGION_STRINGS;
 	strcpy(svc.ops.name, "vt_svc");
 	vmr_set_ops(&svc.ops, &svc.prog);
 }

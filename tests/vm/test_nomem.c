@@ -20,12 +20,12 @@
 #define WORDS 8U
 
 static const struct lx_region here[] = {
-	{ VMS_PORT, VMS_PORTS, LX_SPACE_PIO, 0 },
+	{ VMS_PORT, VMS_PORTS, LX_SPACE_PIO, LX_REGION_STRINGS },
 	{ VMS_MMIO, VMS_MMIO_LEN, LX_SPACE_MMIO, 0 },
 };
 
 static const struct lx_region elsewhere[] = {
-	{ 0x700, VMS_PORTS, LX_SPACE_PIO, 0 },
+	{ 0x700, VMS_PORTS, LX_SPACE_PIO, LX_REGION_STRINGS },
 	{ 0xfd000000, VMS_MMIO_LEN, LX_SPACE_MMIO, 0 },
 };
 

@@ -207,7 +207,7 @@ static const struct {
 	{ PIO(~0ULL, 2), -ERANGE, "(pio 0xffffffffffffffff+0x2): wraps" },
 	{ { .addr = 8, .len = 1, .space = 2 }, -EINVAL, "space 2 is unknown" },
 	{ { .addr = 8, .len = 1, .space = ~0U }, -EINVAL, "space 4294967295 is unknown" },
-	{ { .addr = 8, .len = 1, .flags = 2 }, -EINVAL, "flags 0x2 has unknown bits" },
+	{ { .addr = 8, .len = 1, .flags = 4 }, -EINVAL, "flags 0x4 has unknown bits" },
 	{ { .addr = 8, .len = 1, .flags = 1U << 31 },
 	  -EINVAL,
 	  "flags 0x80000000 has unknown bits" },
@@ -470,6 +470,27 @@ Test(refusals, full_bus)
 	zone.addr = 0x2000;
 	cr_assert_eq(ioctl(fd, KVM_REGISTER_COALESCED_MMIO, &zone), -1, "KVM's limit is another");
 	close(last);
+	close(fd);
+	still_works();
+}
+
+/* More gaps between ioeventfds, which do not count, than a bus has places. */
+Test(refusals, too_many_pieces)
+{
+	struct lx_region region = PIO(0x1000, 2 * BUS_DEVICES + 2);
+	struct kvm_ioeventfd gap = { .len = 1, .flags = KVM_IOEVENTFD_FLAG_PIO };
+	int fd = new_vm(), i;
+
+	gap.fd = eventfd(0, 0);
+	for (i = 0; i <= BUS_DEVICES; i++) {
+		gap.addr = region.addr + 1 + 2 * i;
+		cr_assert_eq(ioctl(fd, KVM_IOEVENTFD, &gap), 0, "%d: %m", i);
+	}
+	region.flags = LX_REGION_OVERLAY;
+	refused(fd, &region, 1, -ENOSPC, "1,001 pieces", "the VM's bus is full");
+	region.len -= 2;
+	taken(fd, &region, 1, "1,000 pieces");
+	close(gap.fd);
 	close(fd);
 	still_works();
 }

@@ -150,7 +150,7 @@ Test(users, another_users_vm)
 	waitpid(pid, NULL, 0);
 }
 
-/* Another user with the root's map and the VM's fd, and no capability at all. */
+/* Another user with the root's map and the VM's fd, then one of its own; no capability at all. */
 static void attach_as_nobody(void)
 {
 	struct lx_device *second;
@@ -159,6 +159,7 @@ static void attach_as_nobody(void)
 	outcome->err[1] = vmr_link(map_fd);
 	outcome->err[2] = lx_device_open("pmtimer", NULL, &second);
 	outcome->err[3] = lx_device_load(second);
+	outcome->err[4] = dup2(new_vm(), vm) == vm ? vmr_link(map_fd) : -errno;
 }
 
 Test(users, nobody)
@@ -175,6 +176,7 @@ Test(users, nobody)
 	cr_assert_eq(outcome->err[3], -EPERM, "load: %d", outcome->err[3]);
 	cr_assert_not_null(strstr(outcome->log, "none of CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN"),
 			   "%s", outcome->log);
+	cr_assert_eq(outcome->err[4], -EPERM, "attach to its own VM: %d", outcome->err[4]);
 	link_fd = vmr_link(map_fd);
 	cr_assert_geq(link_fd, 0, "root: %d", link_fd);
 }

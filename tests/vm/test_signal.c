@@ -343,6 +343,12 @@ Test(signal, refused_eventfds)
 	expect_all(pipes[0], -EINVAL, "a pipe");
 	expect_all(vms.vm->fd, -EINVAL, "the VM");
 
+	svc.ops.handover_fd = svc_eventfd();
+	svc.ops.kick_fd = fcntl(svc.ops.handover_fd, F_DUPFD_CLOEXEC, 0);
+	expect_attach(-EINVAL, "a device that would kick itself");
+	svc.ops.handover_fd = 0;
+	svc.ops.kick_fd = 0;
+
 	svc.ops.nr_eventfds = LX_MAX_SLOTS + 1;
 	expect_attach(-EINVAL, "17 slots");
 	svc.ops.nr_eventfds = ~0U;

@@ -73,6 +73,33 @@ Test(strings, handled_to_the_end)
 	cr_expect_eq(vmt_stats(probe).regions[0].string_splits, 0);
 }
 
+/* Without LX_REGION_STRINGS nobody begins what he might not end: it is the VMM's, all of it. */
+Test(strings, not_asked_for)
+{
+	const struct lx_region region = { .addr = VMS_PORT, .len = VMS_PORTS };
+	const unsigned int n = EXIT_BYTES / 2 + 88;
+	const uint16_t *buf;
+
+	probe = vmt_load_at(vmt_test_bpf_dir(), "vt_probe", &region, 1);
+	st = lx_device_state(probe, NULL);
+	st->verdict = LX_HANDLED;
+	vmt_attach(probe, vms.vm);
+	vms.next = 0x5000;
+	buf = insw(n);
+	for (unsigned int i = 0; i < n; i++)
+		cr_assert_eq(buf[i], (uint16_t)(0x5000 + i * 0x0101), "element %u is %#x", i,
+			     buf[i]);
+	cr_expect_eq(st->n, 0, "asked %llu times", st->n);
+	cr_expect_eq(vms_count().exits, 2, "%lu exits", vms_count().exits);
+	cr_expect_eq(vmt_stats(probe).regions[0].passed, 2);
+	cr_expect_eq(vmt_stats(probe).regions[0].string_splits, 0);
+
+	vms_in(2, VMS_PORT);
+	vms_add(0, SCRIPT_REP_OUTS, 2, VMS_PORT, VMM_HEAP_GPA, 7);
+	vms_run();
+	cr_expect_eq(st->n, 8, "asked %llu times for what is no string read", st->n);
+}
+
 /* A single access after a string, and a second string, are no continuations. */
 Test(strings, what_begins_anew)
 {

@@ -286,25 +286,37 @@ static void use_another_vm(void)
 	vmm_destroy(vm);
 }
 
-/* The slots are locked for far longer than the kernel tries, and for less than the library does. */
-static void expect_wait(int (*call)(void))
+/* As long as the library tries. */
+#define LIBRARY_NS 3000000000ULL
+
+/*
+ * The slots are locked for far longer than the kernel tries, and for less than the library does.
+ * false: for longer than that, on a slow machine.
+ */
+static bool expect_wait(int (*call)(void))
 {
 	struct waiter w = { .call = call };
 	pthread_t slots, thread;
 	struct slot_call locked;
+	uint64_t start;
 	int step = -1;
+	bool slow;
 
 	lock_slots(&locked, &slots, &step);
+	start = vmm_clock_ns(vms.vm, LX_CLOCK_MONOTONIC);
 	cr_assert_eq(pthread_create(&thread, NULL, wait_for_slots, &w), 0);
 	usleep(500000);
 	cr_expect(!__atomic_load_n(&w.done, __ATOMIC_ACQUIRE), "it returned %d", w.err);
 	use_another_vm();
 	unlock_slots(&locked, slots, &step);
 	pthread_join(thread, NULL);
-	cr_expect_eq(w.err, 0, "%d", w.err);
+	slow = w.err == -EAGAIN && vmm_clock_ns(vms.vm, LX_CLOCK_MONOTONIC) - start > LIBRARY_NS;
+	cr_expect(!w.err || slow, "%d", w.err);
 	use_vcpu1(true);
-	life_ok(lx_device_detach(other), "detach");
+	if (!w.err || call == move_other)
+		life_ok(lx_device_detach(other), "detach");
 	life_ok(lx_device_detach(life.dev), "detach");
+	return !slow;
 }
 
 /* As of a VMM that is attached to while it starts. */
@@ -318,8 +330,8 @@ Test(stuck, a_move_waits_for_the_slots)
 	unsigned int n;
 
 	vmt_attach(other, vms.vm);
-	expect_wait(move_other);
-	cr_expect_eq(lx_device_regions(other, &n)[0].addr, 0x710);
+	if (expect_wait(move_other))
+		cr_expect_eq(lx_device_regions(other, &n)[0].addr, 0x710);
 }
 
 Test(stuck, locked_slots_leave_what_passes)

@@ -46,7 +46,7 @@ enum watch_end {
 	WATCH_END_MISFIT = 0,	/* a sample does not fit */
 	WATCH_END_STOPPED = 1,	/* a vCPU left KVM_RUN otherwise than for an access */
 	WATCH_END_CLOCK = 2,	/* somebody set the VM's clock or a TSC */
-	WATCH_END_WRITE = 3,	/* the guest wrote to the device, or to PCI's configuration */
+	WATCH_END_WRITE = 3,	/* the guest wrote to the counter, or what enables or moves it */
 	WATCH_END_OTHER = 4,	/* a read of other bytes than the counter's */
 	WATCH_END_LOST = 5,	/* an answer of the VMM's could not be taken as a sample */
 	WATCH_END_VANISHED = 6, /* a passed read's completion was not seen */

@@ -46,7 +46,10 @@ struct lightexit_ops bench_sector_ops = {
 	.write = (void *)bench_sector_io_write,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 1,
-	.regions = { { .addr = BENCH_PORT, .len = BENCH_LEN, .space = LX_SPACE_PIO } },
+	.regions = { { .addr = BENCH_PORT,
+		       .len = BENCH_LEN,
+		       .space = LX_SPACE_PIO,
+		       .flags = LX_REGION_STRINGS } },
 	.name = "bench_sector",
 };
 

@@ -16,7 +16,10 @@ struct lightexit_ops verify = {
 	.regions = {
 		{ .addr = 0, .len = 1, .space = LX_SPACE_PIO },
 		{ .addr = 1, .len = 2, .space = LX_SPACE_PIO },
-		{ .addr = 0x40, .len = 4, .space = LX_SPACE_PIO, .flags = LX_REGION_OVERLAY },
+		{ .addr = 0x40,
+		  .len = 4,
+		  .space = LX_SPACE_PIO,
+		  .flags = LX_REGION_OVERLAY | LX_REGION_STRINGS },
 		{ .addr = 0xffff, .len = 1, .space = LX_SPACE_PIO },
 		{ .addr = 0, .len = 1, .space = LX_SPACE_MMIO },
 		{ .addr = 0xfec00000, .len = 0x1000, .space = LX_SPACE_MMIO,

@@ -50,7 +50,10 @@ struct lightexit_ops vt_churn = {
 	.write = (void *)vt_churn_io_write,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 2,
-	.regions = { { .addr = VT_CHURN_PORT(0), .len = VT_CHURN_LEN, .space = LX_SPACE_PIO },
+	.regions = { { .addr = VT_CHURN_PORT(0),
+		       .len = VT_CHURN_LEN,
+		       .space = LX_SPACE_PIO,
+		       .flags = LX_REGION_STRINGS },
 		     { .addr = VT_CHURN_MMIO(0), .len = VT_CHURN_LEN, .space = LX_SPACE_MMIO } },
 	.name = "vt_churn",
 };

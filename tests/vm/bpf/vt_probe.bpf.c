@@ -72,7 +72,10 @@ struct lightexit_ops vt_probe = {
 	.write = (void *)vt_probe_write,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 2,
-	.regions = { { .addr = 0x500, .len = 0x20, .space = LX_SPACE_PIO },
+	.regions = { { .addr = 0x500,
+		       .len = 0x20,
+		       .space = LX_SPACE_PIO,
+		       .flags = LX_REGION_STRINGS },
 		     { .addr = 0xfe000000, .len = 0x2000, .space = LX_SPACE_MMIO } },
 	.name = "vt_probe",
 };

@@ -192,7 +192,10 @@ struct lightexit_ops vt_svc = {
 	.timer = (void *)vt_svc_timer,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 1,
-	.regions = { { .addr = 0x500, .len = 0x20, .space = LX_SPACE_PIO } },
+	.regions = { { .addr = 0x500,
+		       .len = 0x20,
+		       .space = LX_SPACE_PIO,
+		       .flags = LX_REGION_STRINGS } },
 	.name = "vt_svc",
 };
 
