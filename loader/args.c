@@ -20,7 +20,9 @@ static bool parse_digits(const char *s, int base, uint64_t min, uint64_t max, ui
 
 bool parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
 {
-	return parse_digits(s, 0, min, max, v);
+	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+
+	return parse_digits(s, hex ? 16 : 10, min, max, v);
 }
 
 bool parse_id(const char *s, uint32_t *id)

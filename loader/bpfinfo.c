@@ -4,6 +4,7 @@
  * The kernel names the programs nowhere but in the map's value, by id, where
  * the module's type has its functions. Needs CAP_SYS_ADMIN.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -142,4 +143,16 @@ void bpf_view_get(uint32_t link_id, struct bpf_view *v)
 	look_into(v);
 	for (i = 0; i < v->n_progs; i++)
 		find_state(v, v->progs[i]);
+}
+
+const char *bpf_errstr(int err)
+{
+	switch (-err) {
+	case EPERM:
+		return "not permitted; run as root";
+	case ENOENT:
+		return "the device was detached meanwhile";
+	default:
+		return strerror(-err);
+	}
 }

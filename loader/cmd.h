@@ -38,11 +38,13 @@ int cmd_new(int argc, char **argv);
 extern const struct argp json_argp;
 #define JSON_CHILD { &json_argp, 0, NULL, 0 }
 
-/* Prints "lightexit: MESSAGE" to stderr; returns RC_FAILED. */
+/* say.c. Prints "lightexit: MESSAGE" to stderr; returns RC_FAILED. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What was printed goes out; or it says, once, that it did not, and returns RC_FAILED. */
+int flush_output(void);
 /* args.c. A device's or another decimal id; false if it is none. */
 bool parse_id(const char *s, uint32_t *id);
-/* A number from @min to @max, decimal, 0x or 0; false if it is none. */
+/* A number from @min to @max, decimal, or hexadecimal after 0x; false if it is none. */
 bool parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *v);
 /* The same for @option of a command line: says what it takes and ends, if @s is no such number. */
 uint64_t arg_number(const struct argp_state *state, const char *option, const char *s, uint64_t min,
@@ -50,7 +52,7 @@ uint64_t arg_number(const struct argp_state *state, const char *option, const ch
 /* Blocks SIGINT and SIGTERM; a signalfd with them, or -1, said on stderr */
 int open_end_signals(void);
 
-/* table.c: rows of text in aligned columns. */
+/* table.c: rows of text in aligned columns, as plain_text() has it (json.h). */
 struct table;
 struct table *table_new(unsigned int cols, const char *const *head);
 /* Cells in order, line by line. */
@@ -81,5 +83,7 @@ struct bpf_view {
 };
 
 void bpf_view_get(uint32_t link_id, struct bpf_view *v);
+/* What the error of getting at a device's BPF objects by ID says of the device, with the remedy. */
+const char *bpf_errstr(int err);
 
 #endif /* LIGHTEXIT_CMD_H */

@@ -31,35 +31,55 @@ enum {
 struct args {
 	bool json; /* first: the child's input */
 	bool all, daemon;
-	struct rule rule; /* for all VMs, if there is no file of @rules */
-	bool ruled;	  /* something of @rule was given */
+	struct rule rule;   /* for all VMs, if there is no file of rules */
+	bool ruled;	    /* something of @rule was given */
+	struct rules rules; /* those of the file */
 	pid_t pid;
 	int vm_fd;
-	const char *name, *match, *rules;
+	const char *name, *match, *file;
+	regex_t re; /* of @match */
 	double interval;
 };
 
 struct attached {
 	struct watchdev *w;
 	size_t n;
+	int sigfd; /* SIGINT and SIGTERM, from the first attach on; -1 before */
 };
+
+static void parse_match(struct args *a, struct argp_state *state)
+{
+	char why[128];
+	int err;
+
+	if (!a->all)
+		argp_error(state, "--match goes with --all");
+	err = regcomp(&a->re, a->match, REG_EXTENDED | REG_NOSUB);
+	if (!err)
+		return;
+	regerror(err, &a->re, why, sizeof(why));
+	argp_error(state, "--match '%s': %s", a->match, why);
+}
 
 static error_t parse_end(struct args *a, struct argp_state *state)
 {
+	const char *fault = rule_fault(&a->rule);
 	bool any = a->rule.wanted[COUNTER_PMTIMER] || a->rule.wanted[COUNTER_HPET];
 
-	if (a->rules && a->ruled)
+	if (a->file && a->ruled)
 		argp_error(state, "with --rules the file has the devices and their options");
-	if (!any && !a->rules)
+	if (!any && !a->file)
 		argp_error(state, "a DEVICE is missing: pmtimer or hpet");
+	if (!a->file && fault)
+		argp_error(state, "%s", fault);
 	if (!!a->pid + !!a->name + a->all != 1)
 		argp_error(state, "one of --pid, --name and --all is needed");
-	if (a->match && !a->all)
-		argp_error(state, "--match goes with --all");
 	if (a->vm_fd >= 0 && !a->pid)
 		argp_error(state, "--vm-fd goes with --pid");
 	if (a->daemon && a->json)
 		argp_error(state, "--daemon prints nothing: not with --json");
+	if (a->match)
+		parse_match(a, state);
 	return 0;
 }
 
@@ -92,7 +112,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->ruled = true;
 		return 0;
 	case 'r':
-		a->rules = arg;
+		a->file = arg;
 		return 0;
 	case 'i':
 		a->interval = arg_number(state, "--interval", arg, 1, 86400);
@@ -101,7 +121,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->vm_fd = arg_number(state, "--vm-fd", arg, 0, INT32_MAX);
 		return 0;
 	case OPT_PORT:
-		a->rule.port = arg_number(state, "--port", arg, 0, 0xfffc);
+		a->rule.port = arg_number(state, "--port", arg, 0, RULE_PORT_MAX);
 		a->ruled = true;
 		return 0;
 	case OPT_PERIOD:
@@ -144,7 +164,7 @@ static const struct argp_child children[] = { JSON_CHILD, { 0 } };
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "DEVICE...",
+	.args_doc = "DEVICE...\n--rules=FILE",
 	.children = children,
 	.doc = "Has the DEVICEs (pmtimer, hpet) of running VMs answered in the kernel, whose VMM knows nothing "
 	       "of lightexit: learns its clock from the answers that it gives, and verifies it all the time. "
@@ -162,24 +182,19 @@ static double now(void)
 
 static int find_vms(const struct args *a, struct vms *vms)
 {
-	regex_t re;
-	char why[128];
-	int err, rc;
-
 	if (a->pid)
 		return vms_of_pid(a->pid, a->vm_fd, vms);
-	if (!a->match)
-		return vms_by_name(a->name, NULL, vms);
-	err = regcomp(&re, a->match, REG_EXTENDED | REG_NOSUB);
-	if (err) {
-		regerror(err, &re, why, sizeof(why));
-		return complain("--match: %s", why);
-	}
-	rc = vms_by_name(NULL, &re, vms);
-	regfree(&re);
-	return rc;
+	return vms_by_name(a->name, a->match ? &a->re : NULL, vms);
 }
 
+static bool interrupted(const struct attached *all)
+{
+	struct pollfd p = { .fd = all->sigfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Does nothing once it is interrupted: each attach may wait for 3 s, and there may be many. */
 static int attach_one(const struct rule *r, const struct vm *vm, struct attached *all,
 		      enum counter c, uint64_t addr)
 {
@@ -188,8 +203,11 @@ static int attach_one(const struct rule *r, const struct vm *vm, struct attached
 		.period_fs = r->period_fs ?: QEMU_HPET_PERIOD_FS,
 		.dry_run = r->dry_run,
 	};
-	int rc = watchdev_attach(&all->w[all->n], vm, c, &o);
+	int rc;
 
+	if (interrupted(all))
+		return RC_OK;
+	rc = watchdev_attach(&all->w[all->n], vm, c, &o);
 	all->n += rc == RC_OK;
 	return rc;
 }
@@ -210,22 +228,26 @@ static int attach_by(const struct rule *r, const struct vm *vm, struct attached 
 	return rc;
 }
 
+/* All that is wanted of a VM, or nothing. */
 static int attach_vm(const struct args *a, const struct vm *vm, struct attached *all)
 {
-	struct rule r;
-	bool found;
+	const struct rule *r = a->file ? rules_find(&a->rules, vm->name) : &a->rule;
+	char name[3 * VM_NAME_LEN];
+	size_t before = all->n;
 	int rc;
 
-	if (!a->rules)
-		return attach_by(&a->rule, vm, all);
-	rc = rules_find(a->rules, vm->name, &r, &found);
-	if (rc != RC_OK)
-		return rc;
-	if (!found)
-		complain("%s has no rule for '%s': it goes on as it is", a->rules, vm->name);
-	return found ? attach_by(&r, vm, all) : RC_OK;
+	if (!r) {
+		complain("%s has no rule for '%s': it goes on as it is", a->file,
+			 plain_text(vm->name, name, sizeof(name)));
+		return RC_OK;
+	}
+	rc = attach_by(r, vm, all);
+	while (rc != RC_OK && all->n > before)
+		watchdev_detach(&all->w[--all->n]);
+	return rc;
 }
 
+/* With --all it is enough if one VM takes it; else each must. */
 static int attach_all(const struct args *a, struct vms *vms, struct attached *all)
 {
 	int rc = RC_OK;
@@ -234,11 +256,15 @@ static int attach_all(const struct args *a, struct vms *vms, struct attached *al
 	all->w = calloc(vms->n, (N_PORTS + 1) * sizeof(*all->w));
 	if (!all->w)
 		return complain("out of memory");
-	for (i = 0; i < vms->n && rc == RC_OK; i++) {
-		rc = attach_vm(a, &vms->v[i], all);
+	all->sigfd = open_end_signals();
+	if (all->sigfd < 0)
+		return RC_FAILED;
+	for (i = 0; i < vms->n && (rc == RC_OK || a->all); i++) {
+		if (attach_vm(a, &vms->v[i], all) != RC_OK)
+			rc = RC_FAILED;
 		vm_release(&vms->v[i]);
 	}
-	return rc;
+	return a->all && all->n ? RC_OK : rc;
 }
 
 static int update_all(struct attached *all, double seconds)
@@ -301,7 +327,7 @@ static int show(const struct args *a, const struct attached *all)
 	if (isatty(STDOUT_FILENO))
 		printf("\033[H\033[J");
 	print_table(all);
-	return fflush(stdout) ? complain("cannot write") : RC_OK;
+	return flush_output();
 }
 
 /* Waits for a signal (1), the end of a VM, or the interval (0). */
@@ -324,13 +350,23 @@ static int wait_for(const struct args *a, int sigfd, const struct vms *vms)
 	return p[0].revents ? 1 : 0;
 }
 
-static int watch(const struct args *a, struct vms *vms, struct attached *all, int sigfd)
+static int go_to_background(const struct attached *all)
+{
+	/* A signal that has come is not inherited. */
+	if (interrupted(all))
+		return complain("interrupted: nothing stays attached");
+	if (daemon(0, 0))
+		return complain("cannot go to the background: %s", strerror(errno));
+	return RC_OK;
+}
+
+static int watch(const struct args *a, struct vms *vms, struct attached *all)
 {
 	double then = now(), t;
 	int rc = RC_OK, done = 0;
 
 	while (rc == RC_OK && !done && update_all(all, 0)) {
-		done = wait_for(a, sigfd, vms);
+		done = wait_for(a, all->sigfd, vms);
 		t = now();
 		update_all(all, t - then);
 		then = t;
@@ -342,26 +378,28 @@ static int watch(const struct args *a, struct vms *vms, struct attached *all, in
 int cmd_attach(int argc, char **argv)
 {
 	struct args a = { .vm_fd = -1, .rule.port = -1, .interval = 1 };
-	struct attached all = { 0 };
+	struct attached all = { .sigfd = -1 };
 	struct vms vms = { 0 };
-	int rc, sigfd;
 	size_t i;
+	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	sigfd = open_end_signals();
-	if (sigfd < 0)
-		return RC_FAILED;
-	rc = find_vms(&a, &vms);
+	rc = a.file ? rules_read(a.file, &a.rules) : RC_OK;
+	if (rc == RC_OK)
+		rc = find_vms(&a, &vms);
 	if (rc == RC_OK)
 		rc = attach_all(&a, &vms, &all);
-	if (rc == RC_OK && a.daemon && daemon(0, 0))
-		rc = complain("cannot go to the background: %s", strerror(errno));
+	if (rc == RC_OK && a.daemon)
+		rc = go_to_background(&all);
 	if (rc == RC_OK)
-		rc = watch(&a, &vms, &all, sigfd);
+		rc = watch(&a, &vms, &all);
 	for (i = 0; i < all.n; i++)
 		watchdev_detach(&all.w[i]);
 	free(all.w);
 	vms_free(&vms);
-	close(sigfd);
+	rules_free(&a.rules);
+	if (a.match)
+		regfree(&a.re);
+	close(all.sigfd);
 	return rc;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* lightexit detach: takes a device off its VM from outside. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -53,12 +52,12 @@ static int detach(const struct lx_stats *s)
 
 	if (fd < 0)
 		return complain("device %u (%s): link %u: %s", s->id, s->name, s->link_id,
-				strerror(-fd));
+				bpf_errstr(fd));
 	err = bpf_link_detach(fd);
 	close(fd);
 	if (err)
 		return complain("device %u (%s): detaching link %u: %s", s->id, s->name, s->link_id,
-				strerror(-err));
+				bpf_errstr(err));
 	return RC_OK;
 }
 

@@ -100,9 +100,10 @@ static void print(const struct devices *d)
 
 			for (c = 0; i && c < 8; c++)
 				table_add(t, "%s", "");
-			table_add(t, "%s 0x%" PRIx64 "+0x%" PRIx64 "%s",
+			table_add(t, "%s 0x%" PRIx64 "+0x%" PRIx64 "%s%s",
 				  r->space == LX_SPACE_PIO ? "pio" : "mmio", (uint64_t)r->addr,
-				  (uint64_t)r->len, r->flags & LX_REGION_OVERLAY ? " overlay" : "");
+				  (uint64_t)r->len, r->flags & LX_REGION_OVERLAY ? " overlay" : "",
+				  r->flags & LX_REGION_STRINGS ? " strings" : "");
 			table_add(t, "%" PRIu64, s->regions[i].shadowed);
 			table_add(t, "%s%s%s", i ? "" : device_state(s),
 				  !i && s->reason[0] ? ": " : "", i ? "" : s->reason);

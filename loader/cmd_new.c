@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,19 +34,20 @@ static const struct {
 	{ "Makefile", template_makefile },
 };
 
-static const char *const keywords[] = {
-	"auto",	  "bool",   "break",	"case",	  "char",     "const",	  "continue", "default",
-	"do",	  "double", "else",	"enum",	  "extern",   "false",	  "float",    "for",
-	"goto",	  "if",	    "inline",	"int",	  "long",     "register", "restrict", "return",
-	"short",  "signed", "sizeof",	"static", "struct",   "switch",	  "true",     "typedef",
-	"typeof", "union",  "unsigned", "void",	  "volatile", "while",
-};
+/* @s is @prefix, or begins with it and _. */
+static bool is_below(const char *prefix, const char *s)
+{
+	size_t n = strlen(prefix);
 
+	return !strncasecmp(s, prefix, n) && (!s[n] || s[n] == '_');
+}
+
+/* What is generated has names like NAME_accel and NAME_BASE, and files like NAME.h. */
 static const char *bad_name(const char *s)
 {
 	size_t i;
 
-	if (!s[0] || (!isalpha((unsigned char)s[0]) && s[0] != '_'))
+	if (!isalpha((unsigned char)s[0]))
 		return "it must begin with a letter";
 	for (i = 0; s[i]; i++) {
 		if (!isalnum((unsigned char)s[i]) && s[i] != '_')
@@ -53,10 +55,10 @@ static const char *bad_name(const char *s)
 	}
 	if (i >= LX_NAME_LEN)
 		return "a device's name has at most 15 characters";
-	for (i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
-		if (!strcmp(s, keywords[i]))
-			return "it is a keyword of C";
-	}
+	if (is_below("lx", s) || is_below("lightexit", s))
+		return "what begins with lx_ or lightexit_ is lightexit's own";
+	if (!strcmp(s, "vmlinux"))
+		return "vmlinux.h is the file of the kernel's types";
 	return NULL;
 }
 
@@ -135,19 +137,29 @@ static char *path_of(const struct args *a, size_t i)
 	return fclose(f) ? NULL : path;
 }
 
+/* Leaves nothing behind if it fails. */
 static int write_file(const char *path, const char *text, const char *name)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-	int bad;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), err;
+	FILE *f;
 
-	if (!f)
+	if (fd < 0)
 		return complain("%s: %s", path, strerror(errno));
+	f = fdopen(fd, "w");
+	if (!f) {
+		err = errno;
+		close(fd);
+		goto remove;
+	}
 	expand(f, text, name);
-	bad = ferror(f);
-	if (fclose(f) || bad)
-		return complain("%s: cannot write", path);
-	return RC_OK;
+	err = fflush(f) || ferror(f) ? errno : 0;
+	if (fclose(f) && !err)
+		err = errno;
+	if (!err)
+		return RC_OK;
+remove:
+	unlink(path);
+	return complain("%s: %s", path, strerror(err));
 }
 
 static int refuse_existing(char *const *paths)
@@ -164,12 +176,23 @@ static int refuse_existing(char *const *paths)
 static int write_all(const struct args *a, char *const *paths)
 {
 	int rc = refuse_existing(paths);
+	bool made;
 	size_t i;
 
-	if (rc == RC_OK && mkdir(a->dir, 0777) && errno != EEXIST)
+	if (rc != RC_OK)
+		return rc;
+	made = !mkdir(a->dir, 0777);
+	if (!made && errno != EEXIST)
 		return complain("%s: %s", a->dir, strerror(errno));
 	for (i = 0; rc == RC_OK && i < N_FILES; i++)
 		rc = write_file(paths[i], files[i].text, a->name);
+	if (rc == RC_OK)
+		return rc;
+	/* the last of them is gone already */
+	while (--i)
+		unlink(paths[i - 1]);
+	if (made)
+		rmdir(a->dir);
 	return rc;
 }
 

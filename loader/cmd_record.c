@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* lightexit record: writes a trace of a running VM's accesses to a device. */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,23 +69,25 @@ static void add_range(struct args *a, const struct record_range *r, struct argp_
 /* pio:ADDR+LEN or mmio:ADDR+LEN */
 static bool parse_range(const char *s, struct record_range *r)
 {
-	unsigned long long addr, len, end;
-	char *p;
+	uint64_t addr, len, end = 0x10000;
+	char number[32];
+	size_t n;
 
 	*r = (struct record_range){ .space = LX_SPACE_PIO };
-	if (!strncmp(s, "mmio:", 5))
+	if (!strncmp(s, "mmio:", 5)) {
 		r->space = LX_SPACE_MMIO;
-	else if (strncmp(s, "pio:", 4))
+		end = UINT64_MAX;
+	} else if (strncmp(s, "pio:", 4)) {
 		return false;
+	}
 	s = strchr(s, ':') + 1;
-	errno = 0;
-	addr = strtoull(s, &p, 0);
-	if (p == s || *p != '+')
+	n = strcspn(s, "+");
+	if (!s[n] || n >= sizeof(number))
 		return false;
-	s = p + 1;
-	len = strtoull(s, &p, 0);
-	end = r->space == LX_SPACE_PIO ? 0x10000 : UINT64_MAX;
-	if (p == s || *p || errno || !len || len > UINT32_MAX || addr >= end || len > end - addr)
+	memcpy(number, s, n);
+	number[n] = '\0';
+	if (!parse_number(number, 0, end - 1, &addr) ||
+	    !parse_number(s + n + 1, 1, UINT32_MAX, &len) || len > end - addr)
 		return false;
 	r->addr = addr;
 	r->len = len;
@@ -235,15 +237,16 @@ static int show(const struct args *a, struct recording *rec)
 	if (!strcmp(a->output, "-"))
 		return RC_OK;
 	if (a->json)
-		return json_print(json_pack("{s:f, s:i, s:s, s:s, s:I, s:I, s:i, s:I}", "monotonic",
+		return json_print(json_pack("{s:f, s:i, s:o, s:o, s:I, s:I, s:i, s:I}", "monotonic",
 					    now / 1e3, "pid", (int)rec->vm->pid, "vm",
-					    rec->vm->name, "output", a->output, "recorded",
+					    json_text(rec->vm->name), "output",
+					    json_text(a->output), "recorded",
 					    (json_int_t)rec->trace.records, "per_second",
 					    (json_int_t)rate, "threads", (int)rec->trace.n_tids,
 					    "lost", (json_int_t)recorder_lost(rec->r)),
 				  JSON_COMPACT);
 	print_table(rec, rate);
-	return fflush(stdout) ? complain("cannot write") : RC_OK;
+	return flush_output();
 }
 
 static bool is_over(const struct args *a, const struct recording *rec)
@@ -252,17 +255,33 @@ static bool is_over(const struct args *a, const struct recording *rec)
 	       (a->seconds && now_ms() - rec->start_ms >= a->seconds * 1000);
 }
 
-/* Until a signal, the VM's end, or as many seconds or accesses as were asked for. */
-static int listen(const struct args *a, struct recording *rec, int sigfd)
-{
-	struct pollfd p[] = { { .fd = sigfd, .events = POLLIN },
-			      { .fd = rec->vm->pidfd, .events = POLLIN } };
-	int rc = RC_OK, ended = 0;
+static volatile sig_atomic_t interrupted;
 
-	while (rc == RC_OK && !ended && !is_over(a, rec)) {
-		ended = poll(p, 2, TICK_MS);
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+/* The first SIGINT or SIGTERM ends the recording and any wait; the second, the process. */
+static void catch_signals(void)
+{
+	const struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+/* Until a signal, the VM's end, or as many seconds or accesses as were asked for. */
+static int listen(const struct args *a, struct recording *rec)
+{
+	struct pollfd p = { .fd = rec->vm->pidfd, .events = POLLIN };
+	bool gone = false;
+	int rc = RC_OK;
+
+	while (rc == RC_OK && !gone && !interrupted && !is_over(a, rec)) {
+		gone = poll(&p, 1, TICK_MS) > 0;
 		recorder_take(rec->r);
-		if (ferror(rec->trace.f))
+		if (!trace_flush(&rec->trace))
 			break;
 		if (now_ms() - rec->shown_ms >= a->interval * 1000)
 			rc = show(a, rec);
@@ -272,32 +291,44 @@ static int listen(const struct args *a, struct recording *rec, int sigfd)
 	return rc == RC_OK ? show(a, rec) : rc;
 }
 
-static int record(const struct args *a, const struct vm *vm, int sigfd)
+static int record_to(const struct args *a, struct recording *rec)
 {
-	struct recording rec = { .vm = vm, .trace = { .limit = a->count } };
-	struct record_filter filter = a->filter;
 	uint64_t lost;
 	int rc, err;
 
-	filter.tgid = vm->pid;
-	rc = trace_open(&rec.trace, a->output, vm, &filter);
-	if (rc != RC_OK)
-		return rc;
-	rec.start_ms = now_ms();
-	rec.shown_ms = rec.start_ms;
-	rc = recorder_start(&filter, a->buffer_kb << 10, on_event, &rec, &rec.r);
+	rec->start_ms = now_ms();
+	rec->shown_ms = rec->start_ms;
+	rc = show(a, rec);
 	if (rc == RC_OK)
-		rc = show(a, &rec);
-	if (rc == RC_OK)
-		rc = listen(a, &rec, sigfd);
-	lost = rec.r ? recorder_lost(rec.r) : 0;
-	err = trace_close(&rec.trace, lost);
+		rc = listen(a, rec);
+	lost = recorder_lost(rec->r);
+	err = trace_close(&rec->trace, lost);
 	if (lost)
 		complain("%" PRIu64 " accesses came too fast and were lost; the trace says where",
 			 lost);
-	if (rec.r)
-		recorder_free(rec.r);
 	return rc == RC_OK ? err : rc;
+}
+
+/*
+ * The file is made, which ends a trace that was there, only when all else has been had. That may
+ * wait, for somebody to read a pipe: signals have to end it.
+ */
+static int record(const struct args *a, const struct vm *vm)
+{
+	struct recording rec = { .vm = vm, .trace = { .limit = a->count } };
+	struct record_filter filter = a->filter;
+	int rc;
+
+	filter.tgid = vm->pid;
+	rc = recorder_start(&filter, a->buffer_kb << 10, on_event, &rec, &rec.r);
+	if (rc != RC_OK)
+		return rc;
+	rc = trace_open(&rec.trace, a->output, vm, &filter);
+	catch_signals();
+	if (rc == RC_OK)
+		rc = record_to(a, &rec);
+	recorder_free(rec.r);
+	return rc;
 }
 
 static int find_vm(const struct args *a, struct vms *vms)
@@ -316,18 +347,14 @@ int cmd_record(int argc, char **argv)
 {
 	struct args a = { .interval = 1, .buffer_kb = RECORD_BUFFER >> 10 };
 	struct vms vms = { 0 };
-	int rc, sigfd;
+	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	sigfd = open_end_signals();
-	if (sigfd < 0)
-		return RC_FAILED;
 	rc = find_vm(&a, &vms);
 	if (rc == RC_OK) {
 		vm_release(&vms.v[0]);
-		rc = record(&a, &vms.v[0], sigfd);
+		rc = record(&a, &vms.v[0]);
 	}
 	vms_free(&vms);
-	close(sigfd);
 	return rc;
 }

@@ -4,14 +4,11 @@
  * is not asked: it has to have stopped the VM.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -19,14 +16,14 @@
 #include "cmd.h"
 #include "internal.h"
 #include "json.h"
+#include "statefile.h"
 
-/* A state is as large as its map; nobody means a file beyond that. */
-#define FILE_MAX (64L << 20)
 /* Longer than any thread of a VMM that was stopped at a good place keeps the lock. */
 #define LOCK_MS 1000
 
 struct args {
 	bool json; /* first: the child's input */
+	bool saves;
 	uint32_t id;
 	const char *file;
 };
@@ -58,6 +55,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->file)
 			argp_error(state, "give the ID of a device, and a FILE");
+		if (a->saves && a->json && !strcmp(a->file, "-"))
+			argp_error(state, "the state and JSON cannot both go to stdout");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -71,17 +70,28 @@ static const struct argp save_argp = {
 	.args_doc = "ID FILE",
 	.children = children,
 	.doc = "Saves a device's state, as lx_device_save() does. Stop the VM first, by its VMM: what "
-	       "guests or the VMM do meanwhile would be in the file in part. FILE is replaced.",
+	       "guests or the VMM do meanwhile would be in the file in part. FILE is replaced; -: to stdout.",
 };
 
 static const struct argp restore_argp = {
 	.parser = parse,
 	.args_doc = "ID FILE",
 	.children = children,
-	.doc = "Restores a device's state from a file that save, or lx_device_save(), wrote. The VMM has to "
+	.doc = "Restores a device's state from a file (-: stdin) that save, or lx_device_save(), wrote. The VMM has to "
 	       "have stopped the VM, and frozen the state (lx_state_freeze()); the device goes on from the "
 	       "time of the save when the VMM thaws it.",
 };
+
+/* Who may see the link, and finds no map behind it, sees that of a device that was detached. */
+static int why_unseen(uint32_t link_id)
+{
+	int fd = bpf_link_get_fd_by_id(link_id);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
 
 static int map_state(const struct lx_stats *s, struct view *v)
 {
@@ -93,8 +103,8 @@ static int map_state(const struct lx_stats *s, struct view *v)
 
 	bpf_view_get(s->link_id, &ids);
 	if (!ids.state_map_id)
-		return complain("device %u (%s): its state is not to be seen; run as root", s->id,
-				s->name);
+		return complain("device %u (%s): its state: %s", s->id, s->name,
+				bpf_errstr(why_unseen(s->link_id)));
 	fd = bpf_map_get_fd_by_id(ids.state_map_id);
 	err = fd < 0 ? fd : bpf_map_get_info_by_fd(fd, &info, &len);
 	if (!err) {
@@ -106,7 +116,7 @@ static int map_state(const struct lx_stats *s, struct view *v)
 		close(fd);
 	if (err)
 		return complain("device %u (%s): state map %u: %s", s->id, s->name,
-				ids.state_map_id, strerror(-err));
+				ids.state_map_id, bpf_errstr(err));
 	*v = (struct view){ .st = p, .size = info.value_size, .stats = s };
 	return RC_OK;
 }
@@ -160,86 +170,24 @@ static int restore_state(const struct view *v, const void *buf, size_t size)
 	return err;
 }
 
-static int write_all(int fd, const char *buf, size_t size)
-{
-	ssize_t n;
-
-	for (; size; buf += n, size -= n) {
-		n = write(fd, buf, size);
-		if (n < 0)
-			return -errno;
-	}
-	return fsync(fd) && errno != EINVAL ? -errno : 0;
-}
-
-/* All or nothing: a file of that name before is still there after a failure. */
-static int write_file(const char *file, const void *buf, size_t size)
-{
-	char tmp[LX_PATH_MAX];
-	int fd, err;
-
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", file) >= sizeof(tmp))
-		return complain("%s: name too long", file);
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return complain("%s: %s", tmp, strerror(errno));
-	err = write_all(fd, buf, size);
-	close(fd);
-	if (!err && rename(tmp, file))
-		err = -errno;
-	if (err) {
-		unlink(tmp);
-		return complain("%s: %s", file, strerror(-err));
-	}
-	return RC_OK;
-}
-
-/* The bytes that were read, or RC_FAILED as a negative number. */
-static ssize_t read_open(FILE *f, const char *file, char **buf)
-{
-	struct stat st;
-	size_t n;
-
-	if (fstat(fileno(f), &st))
-		return -complain("%s: %s", file, strerror(errno));
-	if (st.st_size > FILE_MAX)
-		return -complain("%s: %jd bytes are no saved state", file, (intmax_t)st.st_size);
-	*buf = malloc(st.st_size + 1);
-	if (!*buf)
-		return -complain("%s: %s", file, strerror(ENOMEM));
-	n = fread(*buf, 1, st.st_size + 1, f);
-	return ferror(f) ? -complain("%s: %s", file, strerror(EIO)) : (ssize_t)n;
-}
-
-static ssize_t read_file(const char *file, char **buf)
-{
-	FILE *f = fopen(file, "re");
-	ssize_t n;
-
-	*buf = NULL;
-	if (!f)
-		return -complain("%s: %s", file, strerror(errno));
-	n = read_open(f, file, buf);
-	fclose(f);
-	return n;
-}
-
 static int report(const struct args *a, const struct view *v, const char *done, size_t size)
 {
 	const struct lx_stats *s = v->stats;
 	bool frozen = is_frozen(v);
+	FILE *f = a->saves && !strcmp(a->file, "-") ? stderr : stdout;
 
 	if (a->json)
-		return json_print(json_pack("{s:I, s:s, s:i, s:s, s:s, s:I, s:b}", "id",
+		return json_print(json_pack("{s:I, s:s, s:i, s:s, s:o, s:I, s:b}", "id",
 					    (json_int_t)s->id, "name", s->name, "pid", (int)s->pid,
-					    "done", done, "file", a->file, "bytes",
+					    "done", done, "file", json_text(a->file), "bytes",
 					    (json_int_t)size, "frozen", (int)frozen),
 				  JSON_INDENT(2));
-	printf("Device %u (%s) of process %d: %s, %zu bytes, %s.\n", s->id, s->name, s->pid, done,
-	       size, a->file);
+	fprintf(f, "Device %u (%s) of process %d: %s, %zu bytes, %s.\n", s->id, s->name, s->pid,
+		done, size, a->file);
 	if (!frozen)
-		printf("Its time runs: the VMM has not frozen it. What was saved is of one instant, but the "
-		       "guest may have seen a later one.\n");
+		fprintf(f,
+			"Its time runs: the VMM has not frozen it. What was saved is of one instant, but the "
+			"guest may have seen a later one.\n");
 	return RC_OK;
 }
 
@@ -254,7 +202,7 @@ static int save(const struct args *a, const struct view *v)
 	if (!buf)
 		return complain("%s: %s", a->file, strerror(ENOMEM));
 	n = save_state(v, buf, n);
-	rc = n < 0 ? RC_FAILED : write_file(a->file, buf, n);
+	rc = n < 0 ? RC_FAILED : statefile_write(a->file, buf, n);
 	free(buf);
 	return rc == RC_OK ? report(a, v, "saved", n) : rc;
 }
@@ -266,13 +214,15 @@ static int restore(const struct args *a, const struct view *v)
 	char *buf;
 	int rc;
 
-	if (!is_frozen(v))
-		return complain(
+	n = statefile_read(a->file, &buf);
+	rc = n < 0 ? RC_FAILED : RC_OK;
+	if (rc == RC_OK && !is_frozen(v))
+		rc = complain(
 			"device %u (%s): its time runs, and the guest would see it jump; have "
 			"its VMM stop the VM and freeze the state (lx_state_freeze())",
 			s->id, s->name);
-	n = read_file(a->file, &buf);
-	rc = n < 0 || restore_state(v, buf, n) ? RC_FAILED : RC_OK;
+	if (rc == RC_OK && restore_state(v, buf, n))
+		rc = RC_FAILED;
 	free(buf);
 	return rc == RC_OK ? report(a, v, "restored", n) : rc;
 }
@@ -280,7 +230,7 @@ static int restore(const struct args *a, const struct view *v)
 static int run(const struct argp *argp, int argc, char **argv,
 	       int (*fn)(const struct args *a, const struct view *v))
 {
-	struct args a = { 0 };
+	struct args a = { .saves = argp == &save_argp };
 	const struct lx_stats *s;
 	struct devices d;
 	struct view v;

@@ -12,8 +12,9 @@
 #define MAX_IDS 64
 
 struct args {
-	bool json;    /* first: the child's input */
-	double watch; /* seconds; 0: once */
+	bool json;	  /* first: the child's input */
+	double watch;	  /* seconds; 0: once */
+	bool watch_alone; /* without a number */
 	unsigned int n_ids;
 	uint32_t ids[MAX_IDS];
 };
@@ -41,6 +42,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		a->watch = parse_seconds(arg, state);
+		a->watch_alone = !arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->n_ids == MAX_IDS)
@@ -86,10 +88,20 @@ static int check_ids(const struct args *a, const struct devices *d)
 	unsigned int i;
 
 	for (i = 0; i < a->n_ids; i++) {
-		if (!devices_find(d, a->ids[i]))
-			return complain("no device has ID %u; see lightexit list", a->ids[i]);
+		if (devices_find(d, a->ids[i]))
+			continue;
+		if (a->watch_alone)
+			return complain(
+				"no device has ID %u; see lightexit list, or is --watch=%u meant?",
+				a->ids[i], a->ids[i]);
+		return complain("no device has ID %u; see lightexit list", a->ids[i]);
 	}
 	return RC_OK;
+}
+
+static void print_none(void)
+{
+	printf("No device is attached.\n");
 }
 
 static void add_region(struct table *t, const struct lx_stats *s, unsigned int i)
@@ -196,7 +208,7 @@ static void pause_for(double seconds)
 	nanosleep(&ts, NULL);
 }
 
-/* Ends with an error, or with a signal of the user's. */
+/* Ends with an error, a wanted device's end, or with a signal of the user's. */
 static int watch(const struct args *a, struct devices *d)
 {
 	bool terminal = isatty(STDOUT_FILENO);
@@ -212,14 +224,18 @@ static int watch(const struct args *a, struct devices *d)
 		pause_for(a->watch);
 		if (devices_read(d))
 			rc = RC_FAILED;
+		else if (rc == RC_OK)
+			rc = check_ids(a, d);
 		t = now();
 		if (rc == RC_OK && !a->json) {
 			if (terminal)
 				printf("\033[H\033[J");
-			print_rates(a, d, &old, t - then);
+			if (d->n)
+				print_rates(a, d, &old, t - then);
+			else
+				print_none();
 			printf(terminal ? "" : "\n");
-			if (fflush(stdout))
-				rc = complain("cannot write");
+			rc = flush_output();
 		}
 		devices_free(&old);
 	}
@@ -243,7 +259,7 @@ int cmd_stats(int argc, char **argv)
 	else if (rc == RC_OK && d.n)
 		print_counters(&a, &d);
 	else if (rc == RC_OK)
-		printf("No device is attached.\n");
+		print_none();
 	devices_free(&d);
 	return rc;
 }

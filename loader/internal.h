@@ -121,8 +121,11 @@ void lx_eventfds_close(struct lx_eventfds *e);
 /* object.c */
 /* Whether a name ends within @size bytes, and is one for a device. */
 bool lx_is_name(const char *name, size_t size);
-/* Opens the file, finds ops and state map in it, fills in name and regions. */
-int lx_object_open(struct lx_device *dev, const char *path);
+/*
+ * Opens the file, finds ops and state map in it, fills in name and regions. @remedy ends what is
+ * said if there is no such file.
+ */
+int lx_object_open(struct lx_device *dev, const char *path, const char *remedy);
 void lx_object_close(struct lx_object *o);
 /* Attaches the programs that are not ops, to what their sections name; before the device. */
 int lx_object_attach_others(struct lx_object *o);
@@ -190,7 +193,7 @@ int lx_explain_load(int err, const char *path, const char *kernel_log);
 int lx_probe_load(void);
 
 /* stats.c */
-/* Parses a device's info file. -EIO: it is gone; -EPROTO, with a message: it is none. */
-int lx_parse_info(FILE *f, struct lx_stats *s);
+/* Parses a device's info file, @path. -EIO: it is gone; -EPROTO, with a message: it is none. */
+int lx_parse_info(FILE *f, const char *path, struct lx_stats *s);
 
 #endif /* LIGHTEXIT_INTERNAL_H */

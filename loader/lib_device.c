@@ -25,6 +25,7 @@ static struct lx_device *new_device(void)
 
 int lx_device_open(const char *name, const struct lx_open_opts *opts, struct lx_device **out)
 {
+	const char *remedy = "";
 	char path[LX_PATH_MAX];
 	struct lx_open_opts o;
 	struct lx_device *dev;
@@ -40,7 +41,9 @@ int lx_device_open(const char *name, const struct lx_open_opts *opts, struct lx_
 	dev = new_device();
 	if (!dev)
 		return -ENOMEM;
-	err = lx_object_open(dev, path);
+	if (!o.dir && !strchr(name, '/'))
+		remedy = "; make install, or set LIGHTEXIT_BPF_DIR";
+	err = lx_object_open(dev, path, remedy);
 	if (!err && o.state_fd > 0)
 		err = lx_object_reuse_state(dev, o.state_fd);
 	if (err) {

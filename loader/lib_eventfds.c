@@ -26,6 +26,19 @@ static int check_fd(int fd, const char *what, unsigned int slot)
 	return 0;
 }
 
+/* A kick is emptied by the device, so nobody would see a handover there. */
+static int check_kick(const struct lx_eventfds *e)
+{
+	__u64 kick, handover;
+
+	if (e->kick_fd <= 0 || e->handover_fd <= 0 || lx_fdinfo(e->kick_fd, "eventfd-id", &kick) ||
+	    lx_fdinfo(e->handover_fd, "eventfd-id", &handover) || kick != handover)
+		return 0;
+	return lx_fail(-EINVAL,
+		       "eventfd of kick_fd: fd %d is handover_fd's (%d), too; make another",
+		       e->kick_fd, e->handover_fd);
+}
+
 static int check(const struct lx_eventfds *e)
 {
 	unsigned int i;
@@ -37,7 +50,8 @@ static int check(const struct lx_eventfds *e)
 	for (i = 0; i < e->n && !err; i++)
 		err = check_fd(e->slots[i], "slot %u", i);
 	err = err ?: check_fd(e->handover_fd, "handover_fd", 0);
-	return err ?: check_fd(e->kick_fd, "kick_fd", 0);
+	err = err ?: check_fd(e->kick_fd, "kick_fd", 0);
+	return err ?: check_kick(e);
 }
 
 static int dup_fd(int *to, int fd)

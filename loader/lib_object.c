@@ -163,7 +163,7 @@ static int read_regions(struct lx_device *dev, const char *path)
 	return 0;
 }
 
-static int open_file(struct lx_object *o, const char *path)
+static int open_file(struct lx_object *o, const char *path, const char *remedy)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	int err;
@@ -181,15 +181,17 @@ static int open_file(struct lx_object *o, const char *path)
 	lx_libbpf_end();
 	if (!err)
 		return 0;
-	if (err == -ENOENT || err == -EACCES || err == -ENOMEM)
+	if (err == -ENOENT)
+		return lx_fail(err, "%s: %s%s", path, strerror(-err), remedy);
+	if (err == -EACCES || err == -ENOMEM)
 		return lx_fail(err, "%s: %s", path, strerror(-err));
 	return lx_fail(-EINVAL, "%s: not a BPF object: %s", path,
 		       lx_libbpf_said()[0] ? lx_libbpf_said() : "libbpf cannot open it");
 }
 
-int lx_object_open(struct lx_device *dev, const char *path)
+int lx_object_open(struct lx_device *dev, const char *path, const char *remedy)
 {
-	int err = open_file(&dev->o, path);
+	int err = open_file(&dev->o, path, remedy);
 
 	if (!err && !bpf_object__btf(dev->o.obj))
 		err = lx_fail(-EINVAL,

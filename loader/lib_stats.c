@@ -173,7 +173,9 @@ static int parse_line(struct parse *p, char *line)
 	return 0;
 }
 
-int lx_parse_info(FILE *f, struct lx_stats *s)
+#define VERSIONS "; are module and program of different versions?"
+
+int lx_parse_info(FILE *f, const char *path, struct lx_stats *s)
 {
 	struct parse p = { .s = s };
 	char line[1024];
@@ -183,22 +185,22 @@ int lx_parse_info(FILE *f, struct lx_stats *s)
 	while (fgets(line, sizeof(line), f)) {
 		p.line++;
 		if (!strchr(line, '\n'))
-			return lx_fail(-EPROTO, "info file, line %u: cut short: %.60s", p.line,
-				       line);
+			return lx_fail(-EPROTO, "%s, line %u: cut short: %.60s" VERSIONS, path,
+				       p.line, line);
 		line[strcspn(line, "\n")] = '\0';
 		if (parse_line(&p, line))
-			return lx_fail(-EPROTO, "info file, line %u: cannot be read at \"%.60s\"",
-				       p.line, line);
+			return lx_fail(-EPROTO, "%s, line %u: cannot be read at \"%.60s\"" VERSIONS,
+				       path, p.line, line);
 	}
 	if (ferror(f) || !p.line)
 		return -EIO;
 	for (i = 0; i < KEYS; i++) {
 		if (!(p.seen & 1U << i))
-			return lx_fail(-EPROTO, "info file: no line \"%s: ...\"", keys[i]);
+			return lx_fail(-EPROTO, "%s: no line \"%s: ...\"" VERSIONS, path, keys[i]);
 	}
 	if (p.n_regions != s->n_regions)
-		return lx_fail(-EPROTO, "info file: %u regions announced, %u found", s->n_regions,
-			       p.n_regions);
+		return lx_fail(-EPROTO, "%s: %u regions announced, %u found" VERSIONS, path,
+			       s->n_regions, p.n_regions);
 	return 0;
 }
 
@@ -219,6 +221,7 @@ static int no_debugfs(int err)
 	return lx_fail(err, DEBUGFS "/lightexit: %s", strerror(-err));
 }
 
+/* -EIO: it was detached meanwhile; another error: it was said. */
 static int read_device(const char *id, struct lx_stats *s)
 {
 	char path[LX_PATH_MAX];
@@ -227,11 +230,11 @@ static int read_device(const char *id, struct lx_stats *s)
 
 	err = lx_path(path, sizeof(path), DEBUGFS "/lightexit/%s/info", id);
 	if (err)
-		return err;
+		return lx_fail(err, "%s: name too long", path);
 	f = fopen(path, "re");
 	if (!f)
-		return -errno;
-	err = lx_parse_info(f, s);
+		return errno == ENOENT ? -EIO : lx_fail(-errno, "%s: %s", path, strerror(errno));
+	err = lx_parse_info(f, path, s);
 	fclose(f);
 	return err;
 }
@@ -267,8 +270,8 @@ int lx_for_each_device(device_fn fn, void *ctx)
 		return no_debugfs(-errno);
 	for (i = 0; i < n && !err; i++) {
 		err = read_device(d[i]->d_name, &s);
-		if (err == -ENOENT || err == -EIO)
-			err = 0; /* detached meanwhile */
+		if (err == -EIO)
+			err = 0;
 		else if (!err)
 			err = fn(&s, ctx);
 	}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* The command `lightexit`: finds the sub-command and runs it. */
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 
@@ -22,17 +21,11 @@ static const struct command commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-int complain(const char *fmt, ...)
+/* However the command ends, by argp's own exits too: what it said has got there. */
+static void check_output(void)
 {
-	va_list ap;
-
-	fflush(stdout);
-	fputs("lightexit: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return RC_FAILED;
+	if (flush_output() != RC_OK)
+		_exit(RC_FAILED);
 }
 
 static error_t parse_json(int key, char *arg, struct argp_state *state)
@@ -75,6 +68,12 @@ static int usage(FILE *f, int rc)
 	return rc;
 }
 
+static bool is_help(const char *arg)
+{
+	return !strcmp(arg, "help") || !strcmp(arg, "--help") || !strcmp(arg, "-h") ||
+	       !strcmp(arg, "-?");
+}
+
 static int run(const char *name, int argc, char **argv)
 {
 	char prog[64];
@@ -98,15 +97,16 @@ int main(int argc, char **argv)
 	argp_program_version_hook = version;
 	argp_err_exit_status = RC_USAGE;
 	lx_set_log(on_log, NULL);
+	atexit(check_output);
 	if (argc < 2)
 		return usage(stderr, RC_USAGE);
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		version(stdout, NULL);
 		return RC_OK;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?") || !strcmp(argv[1], "-h"))
+	if (!is_help(argv[1]))
+		return run(argv[1], argc - 1, argv + 1);
+	if (strcmp(argv[1], "help") || argc == 2 || is_help(argv[2]))
 		return usage(stdout, RC_OK);
-	if (!strcmp(argv[1], "help"))
-		return argc == 2 ? usage(stdout, RC_OK) : run(argv[2], 2, help);
-	return run(argv[1], argc - 1, argv + 1);
+	return run(argv[2], 2, help);
 }

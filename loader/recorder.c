@@ -43,28 +43,53 @@ static uint32_t round_up(uint32_t bytes)
 	return size;
 }
 
-static int load(struct recorder *r, const struct record_filter *filter, uint32_t bytes)
+/* @err is libbpf's, of which strerror() knows not all. */
+static const char *why(int err)
 {
-	char path[LX_PATH_MAX];
-	int err = lx_object_path("record", NULL, path, sizeof(path));
+	return lx_libbpf_said()[0] ? lx_libbpf_said() : strerror(err);
+}
 
-	if (err)
-		return RC_FAILED;
+static int open_file(struct recorder *r, const char *path)
+{
 	r->obj = bpf_object__open_file(path, NULL);
-	if (!r->obj)
+	if (r->obj)
+		return RC_OK;
+	if (errno == ENOENT || errno == EACCES || errno == ENOMEM)
 		return complain("%s: %s", path, strerror(errno));
+	return complain("%s: not a BPF object: %s", path, why(errno));
+}
+
+static int find_maps(struct recorder *r, const char *path)
+{
+	r->filter = bpf_object__find_map_by_name(r->obj, "record_filter");
 	r->events = bpf_object__find_map_by_name(r->obj, "record_events");
+	if (!r->filter || bpf_map__value_size(r->filter) != sizeof(struct record_filter) ||
+	    !r->events || bpf_map__type(r->events) != BPF_MAP_TYPE_RINGBUF)
+		return complain("%s is not the recording program of this version; make install",
+				path);
+	return RC_OK;
+}
+
+static int load(struct recorder *r, const char *path, uint32_t bytes)
+{
+	int err;
+
 	bpf_map__set_max_entries(r->events, round_up(bytes));
 	err = bpf_object__load(r->obj);
 	if (err)
 		return complain(
-			"%s was not loaded: %s%s", path, lx_libbpf_said(),
+			"%s was not loaded: %s%s", path, why(-err),
 			err == -EPERM ? "; that needs CAP_BPF and CAP_PERFMON, run as root" : "");
-	r->filter = bpf_object__find_map_by_name(r->obj, "record_filter");
-	err = bpf_map__update_elem(r->filter, &(__u32){ 0 }, sizeof(__u32), filter, sizeof(*filter),
-				   BPF_ANY);
 	r->ring = ring_buffer__new(bpf_map__fd(r->events), on_event, r, NULL);
-	return err || !r->ring ? complain("no ring buffer: %s", strerror(errno)) : RC_OK;
+	return r->ring ? RC_OK : complain("no ring buffer: %s", why(errno));
+}
+
+static int set_filter(struct recorder *r, const struct record_filter *filter)
+{
+	int err = bpf_map__update_elem(r->filter, &(__u32){ 0 }, sizeof(__u32), filter,
+				       sizeof(*filter), BPF_ANY);
+
+	return err ? complain("the recording program's filter: %s", why(-err)) : RC_OK;
 }
 
 static int attach(struct recorder *r)
@@ -74,12 +99,13 @@ static int attach(struct recorder *r)
 	bpf_object__for_each_program(prog, r->obj) {
 		struct bpf_link *link = NULL;
 
+		errno = E2BIG;
 		if (r->n_links < RECORDER_PROGS)
 			link = bpf_program__attach(prog);
 		if (!link)
 			return complain(
 				"%s was not attached: %s; this kernel's KVM may have no such tracepoint",
-				bpf_program__section_name(prog), strerror(errno));
+				bpf_program__section_name(prog), why(errno));
 		r->links[r->n_links++] = link;
 	}
 	return RC_OK;
@@ -90,6 +116,7 @@ int recorder_start(const struct record_filter *filter, uint32_t bytes,
 		   struct recorder **out)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
+	char path[LX_PATH_MAX];
 	int rc;
 
 	if (!r)
@@ -97,7 +124,9 @@ int recorder_start(const struct record_filter *filter, uint32_t bytes,
 	r->event = event;
 	r->ctx = ctx;
 	lx_libbpf_begin();
-	rc = load(r, filter, bytes) ?: attach(r);
+	rc = lx_object_path("record", NULL, path, sizeof(path)) ? RC_FAILED : open_file(r, path);
+	rc = rc ?: find_maps(r, path) ?: load(r, path, bytes);
+	rc = rc ?: set_filter(r, filter) ?: attach(r);
 	lx_libbpf_end();
 	if (rc != RC_OK)
 		recorder_free(r);

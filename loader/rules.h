@@ -5,6 +5,9 @@
 
 #include "watchdev.h"
 
+/* The last port that a PM timer of 4 bytes can be at */
+#define RULE_PORT_MAX 0xfffcU
+
 /* A rule's devices and options. @port: -1: both usual ones; @period_fs: 0: QEMU's */
 struct rule {
 	bool wanted[COUNTERS];
@@ -13,10 +16,23 @@ struct rule {
 	uint64_t period_fs;
 };
 
-/*
- * Finds the first rule for a VM of this name; @found: there is one. The whole file is checked.
- * 0, or complained.
- */
-int rules_find(const char *path, const char *name, struct rule *out, bool *found);
+/* An option without its device: what is wrong; or NULL */
+const char *rule_fault(const struct rule *r);
+
+struct named_rule {
+	char *pattern; /* of VMs' names */
+	struct rule rule;
+};
+
+struct rules {
+	struct named_rule *v;
+	size_t n;
+};
+
+/* Reads and checks the whole file. 0, or complained; rules_free() is for both. */
+int rules_read(const char *path, struct rules *rules);
+/* The first rule for a VM of this name, or NULL. */
+const struct rule *rules_find(const struct rules *rules, const char *name);
+void rules_free(struct rules *rules);
 
 #endif /* LIGHTEXIT_RULES_H */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "json.h"
 
 struct table {
 	unsigned int cols;
@@ -41,14 +41,29 @@ struct table *table_new(unsigned int cols, const char *const *head)
 
 void table_add(struct table *t, const char *fmt, ...)
 {
-	char *cell = NULL;
+	char *text = NULL, *cell;
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	if (vasprintf(&cell, fmt, ap) < 0)
-		cell = NULL;
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
+	cell = n < 0 ? NULL : malloc(PLAIN_SIZE(n));
+	if (cell)
+		plain_text(text, cell, PLAIN_SIZE(n));
+	if (n >= 0)
+		free(text);
 	add(t, cell);
+}
+
+/* Columns of a terminal that a text takes: its characters. */
+static size_t columns(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
 }
 
 static int width(const struct table *t, unsigned int col, bool *numbers)
@@ -57,12 +72,20 @@ static int width(const struct table *t, unsigned int col, bool *numbers)
 
 	*numbers = true;
 	for (i = col; i < t->n; i += t->cols) {
-		len = strlen(t->cells[i]);
+		len = columns(t->cells[i]);
 		w = len > w ? len : w;
 		if (i >= t->cols && strspn(t->cells[i], "0123456789.-") != len)
 			*numbers = false;
 	}
 	return w;
+}
+
+/* A field of @w columns, to the left if negative; printf() counts bytes. */
+static void print_cell(const char *s, int w)
+{
+	int more = strlen(s) - columns(s);
+
+	printf("%*s", w < 0 ? w - more : w + more, s);
 }
 
 void table_print(struct table *t)
@@ -79,10 +102,8 @@ void table_print(struct table *t)
 	for (i = 0; w && i < t->n; i++) {
 		c = i % t->cols;
 		/* nothing is padded at the end of a line */
-		if (c == t->cols - 1)
-			printf("%*s\n", w[c] < 0 ? 0 : w[c], t->cells[i]);
-		else
-			printf("%*s  ", w[c], t->cells[i]);
+		print_cell(t->cells[i], c == t->cols - 1 && w[c] < 0 ? 0 : w[c]);
+		printf(c == t->cols - 1 ? "\n" : "  ");
 	}
 	for (i = 0; i < t->n; i++)
 		free(t->cells[i]);

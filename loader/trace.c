@@ -3,25 +3,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "json.h"
 #include "trace.h"
+
+/* A reader that has not read for so long is waited for no more, after a signal. */
+#define READER_MS 1000
 
 static void write_head(struct trace *t, const struct vm *vm, const struct record_filter *filter)
 {
 	struct utsname u = { 0 };
 	time_t now = time(NULL);
-	char date[32];
+	char date[32], name[PLAIN_SIZE(VM_NAME_LEN)];
 	__u32 i;
 
 	uname(&u);
 	strftime(date, sizeof(date), "%FT%TZ", gmtime(&now));
-	fprintf(t->f, "lightexit-trace 1\ndate %s\nhost %s\nvm %s\n", date, u.release, vm->name);
+	fprintf(t->f, "lightexit-trace 1\ndate %s\nhost %s\nvm %s\n", date, u.release,
+		plain_text(vm->name, name, sizeof(name)));
 	for (i = 0; i < filter->n_ranges; i++) {
 		const struct record_range *r = &filter->ranges[i];
 
@@ -38,17 +45,51 @@ int trace_open(struct trace *t, const char *path, const struct vm *vm,
 
 	if (strcmp(path, "-"))
 		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	t->f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!t->f)
+	if (fd < 0)
 		return complain("%s: %s", path, strerror(errno));
+	t->f = open_memstream(&t->text, &t->size);
+	if (!t->f) {
+		close(fd);
+		return complain("out of memory");
+	}
+	t->fd = fd;
 	t->pid = vm->pid;
 	write_head(t, vm, filter);
 	return RC_OK;
 }
 
+/* After a signal: whether there will be room for more, as whoever reads is at it. */
+static bool will_have_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, READER_MS) > 0;
+}
+
+/* By as much as a pipe takes whole or, after a signal, not at all. */
+bool trace_flush(struct trace *t)
+{
+	size_t at;
+	ssize_t n;
+
+	if (fflush(t->f))
+		t->err = t->err ?: errno;
+	for (at = 0; !t->err && at < t->size; at += n) {
+		n = write(t->fd, t->text + at, MIN(t->size - at, PIPE_BUF));
+		if (n >= 0)
+			continue;
+		t->err = errno;
+		n = 0;
+		if (t->err == EINTR && will_have_room(t->fd))
+			t->err = 0;
+	}
+	rewind(t->f);
+	return !t->err;
+}
+
 static void write_thread(const struct trace *t, unsigned int i, uint32_t tid)
 {
-	char path[64], comm[32] = "";
+	char path[64], comm[32] = "", name[PLAIN_SIZE(sizeof(comm))];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%u/comm", t->pid, tid);
@@ -57,7 +98,7 @@ static void write_thread(const struct trace *t, unsigned int i, uint32_t tid)
 		comm[strcspn(comm, "\n")] = '\0';
 	if (f)
 		fclose(f);
-	fprintf(t->f, "t %u %s\n", i, comm);
+	fprintf(t->f, "t %u %s\n", i, plain_text(comm, name, sizeof(name)));
 }
 
 /* The thread's number in the trace. */
@@ -128,15 +169,15 @@ void trace_event(struct trace *t, const struct record_event *e)
 
 int trace_close(struct trace *t, uint64_t lost)
 {
-	bool failed;
-
 	if (!trace_is_full(t))
 		write_lost(t, lost);
 	fprintf(t->f, "end %" PRIu64 " %" PRIu64 "\n", t->records, t->lost);
-	failed = ferror(t->f);
+	trace_flush(t);
+	fclose(t->f);
+	free(t->text);
 	free(t->tids);
 	t->tids = NULL;
-	if (fclose(t->f) || failed)
-		return complain("the trace was not written: %s", strerror(errno ?: EIO));
-	return RC_OK;
+	if (close(t->fd) && !t->err)
+		t->err = errno;
+	return t->err ? complain("the trace was not written: %s", strerror(t->err)) : RC_OK;
 }

@@ -13,7 +13,9 @@
 #include "cmd.h"
 #include "vms.h"
 
+#ifndef VM_LINK /* a test has files of its own */
 #define VM_LINK "anon_inode:kvm-vm"
+#endif
 #define MAX_FDS 16
 
 /* The fds of a process that are VMs: how many, at most @max of them in @fds; or -errno. */
@@ -88,7 +90,8 @@ static void name_of(pid_t pid, char *name)
 
 	end = buf + (n > 0 ? n : 0);
 	for (p = buf; p < end; p += strlen(p) + 1) {
-		if (strcmp(p, "-name") || p + strlen(p) + 1 >= end)
+		/* QEMU takes both. */
+		if ((strcmp(p, "-name") && strcmp(p, "--name")) || p + strlen(p) + 1 >= end)
 			continue;
 		copy_name(p + strlen(p) + 1, name);
 		return;
@@ -126,14 +129,38 @@ static int choose_fd(pid_t pid, int fd)
 	return fds[0];
 }
 
+/* The process that a thread is of; 0: unknown */
+static pid_t process_of(pid_t tid)
+{
+	char buf[1024], *at;
+	int n = read_file(tid, "status", buf, sizeof(buf));
+
+	at = n > 0 ? strstr(buf, "\nTgid:") : NULL;
+	return at ? atoi(at + strlen("\nTgid:")) : 0;
+}
+
+static int open_pidfd(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0), err = errno;
+	pid_t process;
+
+	if (fd >= 0)
+		return fd;
+	process = process_of(pid);
+	if (err == ESRCH)
+		complain("there is no process %d", pid);
+	else if (process && process != pid)
+		complain("%d is a thread of process %d; give the process's", pid, process);
+	else
+		complain("process %d: %s", pid, strerror(err));
+	return -1;
+}
+
 static int open_vm(pid_t pid, int fd, struct vm *vm)
 {
-	*vm = (struct vm){ .pid = pid, .pidfd = -1, .fd = -1 };
-	vm->pidfd = syscall(SYS_pidfd_open, pid, 0);
-	if (vm->pidfd < 0 && errno == ESRCH)
-		return complain("there is no process %d", pid);
+	*vm = (struct vm){ .pid = pid, .pidfd = open_pidfd(pid), .fd = -1 };
 	if (vm->pidfd < 0)
-		return complain("process %d: %s", pid, strerror(errno));
+		return RC_FAILED;
 	fd = choose_fd(pid, fd);
 	if (fd < 0)
 		goto close_pidfd;
@@ -150,10 +177,32 @@ close_pidfd:
 	return RC_FAILED;
 }
 
-static int append(struct vms *vms, const struct vm *vm)
+void vm_release(struct vm *vm)
 {
-	struct vm *v = realloc(vms->v, (vms->n + 1) * sizeof(*v));
+	if (vm->fd >= 0)
+		close(vm->fd);
+	vm->fd = -1;
+}
 
+static void close_vm(struct vm *vm)
+{
+	vm_release(vm);
+	close(vm->pidfd);
+}
+
+/* Takes @vm over. Several processes may hold one VM, as after fork(): the first one has it. */
+static int append(struct vms *vms, struct vm *vm)
+{
+	struct vm *v;
+	size_t i;
+
+	for (i = 0; i < vms->n; i++) {
+		if (same_vm(getpid(), vms->v[i].fd, vm->fd)) {
+			close_vm(vm);
+			return RC_OK;
+		}
+	}
+	v = realloc(vms->v, (vms->n + 1) * sizeof(*v));
 	if (!v)
 		return complain("out of memory");
 	vms->v = v;
@@ -169,12 +218,13 @@ int vms_of_pid(pid_t pid, int fd, struct vms *vms)
 	return open_vm(pid, fd, &vm) ?: append(vms, &vm);
 }
 
+/* This process's own fds are those that it has just taken. */
 static bool wanted(pid_t pid, const char *name, const regex_t *match)
 {
 	char its[VM_NAME_LEN];
 	int fd;
 
-	if (vm_fds(pid, &fd, 1) < 1)
+	if (pid == getpid() || vm_fds(pid, &fd, 1) < 1)
 		return false;
 	name_of(pid, its);
 	return name ? !strcmp(name, its) : !match || !regexec(match, its, 0, NULL, 0);
@@ -204,21 +254,12 @@ int vms_by_name(const char *name, const regex_t *match, struct vms *vms)
 			match ? " of such a name" : "");
 }
 
-void vm_release(struct vm *vm)
-{
-	if (vm->fd >= 0)
-		close(vm->fd);
-	vm->fd = -1;
-}
-
 void vms_free(struct vms *vms)
 {
 	size_t i;
 
-	for (i = 0; i < vms->n; i++) {
-		vm_release(&vms->v[i]);
-		close(vms->v[i].pidfd);
-	}
+	for (i = 0; i < vms->n; i++)
+		close_vm(&vms->v[i]);
 	free(vms->v);
 	*vms = (struct vms){ 0 };
 }

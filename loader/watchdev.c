@@ -62,7 +62,9 @@ int watchdev_attach(struct watchdev *w, const struct vm *vm, enum counter c,
 		.addr = o->addr,
 		.len = counters[c].len,
 		.space = counters[c].space,
+		.flags = LX_REGION_STRINGS,
 	};
+	char name[3 * VM_NAME_LEN];
 	int err;
 
 	*w = (struct watchdev){ .vm = vm, .counter = c, .addr = o->addr };
@@ -78,8 +80,10 @@ int watchdev_attach(struct watchdev *w, const struct vm *vm, enum counter c,
 		return RC_OK;
 fail:
 	watchdev_detach(w);
-	return complain("process %d (%s): %s at 0x%" PRIx64 " was not attached: %s", vm->pid,
-			vm->name, counters[c].name, o->addr, strerror(-err));
+	/* The library has said why, but has no words for this. */
+	return complain("process %d (%s): %s at 0x%" PRIx64 " was not attached%s", vm->pid,
+			plain_text(vm->name, name, sizeof(name)), counters[c].name, o->addr,
+			err == -ENOMEM ? ": out of memory" : "");
 }
 
 void watchdev_detach(struct watchdev *w)
@@ -160,11 +164,11 @@ json_t *watchdev_json(const struct watchdev *w)
 	json_t *o, *e = json_object();
 	unsigned int i;
 
-	o = json_pack("{s:i, s:s, s:s, s:I, s:I, s:s, s:I, s:I}", "pid", (int)w->vm->pid, "vm",
-		      w->vm->name, "device", counters[w->counter].name, "addr", (json_int_t)w->addr,
-		      "id", (json_int_t)w->stats.id, "state", watchdev_state(w), "handled",
-		      (json_int_t)w->stats.regions[0].handled, "passed",
-		      (json_int_t)w->stats.regions[0].passed);
+	o = json_pack("{s:i, s:o, s:s, s:I, s:I, s:s, s:I, s:I}", "pid", (int)w->vm->pid, "vm",
+		      json_text(w->vm->name), "device", counters[w->counter].name, "addr",
+		      (json_int_t)w->addr, "id", (json_int_t)w->stats.id, "state",
+		      watchdev_state(w), "handled", (json_int_t)w->stats.regions[0].handled,
+		      "passed", (json_int_t)w->stats.regions[0].passed);
 	if (!w->st) {
 		json_decref(e);
 		return o;

@@ -6,18 +6,20 @@
 #include "lx.bpf.h"
 #include "lxname_model.h"
 
-LX_STATE_MAP(lxname_state, struct lxname_state);
+LX_STATE_MAP(lxname_accel, struct lxname_accel);
 
 SEC("struct_ops/lxname_io_read")
 int BPF_PROG(lxname_io_read, struct lx_io *io)
 {
-	struct lxname_state *st = lx_state_of(lxname_state);
+	struct lxname_accel *st = lx_state_of(lxname_accel);
 	__u64 val;
 	__u32 seq;
+	__s64 ns;
 
 	if (!st || !lx_read_live(&st->hdr, &seq))
 		return LX_PASS;
-	if (lxname_read(st, lx_device_ns(io, &st->hdr), io->addr, io->len, &val) != LX_HANDLED)
+	ns = lx_device_ns(io, &st->hdr);
+	if (lxname_accel_read(st, ns, io->addr, io->len, &val) != LX_HANDLED)
 		return LX_PASS;
 	if (lx_read_retry(&st->hdr, seq))
 		return LX_PASS;
@@ -26,7 +28,7 @@ int BPF_PROG(lxname_io_read, struct lx_io *io)
 }
 
 SEC(".struct_ops.link")
-struct lightexit_ops lxname = {
+struct lightexit_ops lxname_io_ops = {
 	.read = (void *)lxname_io_read,
 	.sz = sizeof(struct lightexit_ops),
 	.nr_regions = 1,

@@ -12,7 +12,7 @@
 #define LXNAME_SCRATCH 4U /* what was last written to it */
 
 /* Writer of all fields: the VMM, with the lock, between lx_write_begin() and lx_write_end(). */
-struct lxname_state {
+struct lxname_accel {
 	struct lx_state hdr;
 	__u32 scratch;
 	__u32 reserved;

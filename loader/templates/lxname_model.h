@@ -10,8 +10,8 @@
 #include "lxname.h"
 
 /* A guest's read, at device time @ns. LX_PASS for what is not a whole register: the VMM decides. */
-static inline int lxname_read(const struct lxname_state *st, __s64 ns, __u64 off, __u32 len,
-			      __u64 *val)
+static inline int lxname_accel_read(const struct lxname_accel *st, __s64 ns, __u64 off, __u32 len,
+				    __u64 *val)
 {
 	if (len != 4 || (off == LXNAME_COUNT && ns < 0))
 		return LX_PASS;

@@ -53,11 +53,12 @@ static unsigned int open_fds(void)
 Test(eventfds, are_dup_ed)
 {
 	struct lx_eventfds e = one(efd);
+	int kick = eventfd(0, 0);
 	eventfd_t v;
 
 	e.n = 3;
 	e.slots[2] = efd;
-	e.kick_fd = efd;
+	e.kick_fd = kick;
 	e.handover_fd = efd;
 	cr_assert_eq(lx_device_set_eventfds(dev, &e), 0, "%s", said);
 	cr_assert_eq(dev->eventfds.n, 3);
@@ -67,7 +68,10 @@ Test(eventfds, are_dup_ed)
 	cr_assert_eq(eventfd_write(dev->eventfds.kick_fd, 1), 0);
 	cr_assert_eq(eventfd_write(dev->eventfds.handover_fd, 1), 0);
 	cr_assert_eq(eventfd_read(efd, &v), 0);
-	cr_assert_eq(v, 3, "all are the same eventfd");
+	cr_assert_eq(v, 2, "slot and handover are the same eventfd");
+	cr_assert_eq(eventfd_read(kick, &v), 0);
+	cr_assert_eq(v, 1);
+	close(kick);
 }
 
 Test(eventfds, leave_no_fd_behind)
@@ -109,6 +113,11 @@ Test(eventfds, what_is_none_is_refused)
 	e.handover_fd = 255;
 	cr_assert_eq(lx_device_set_eventfds(dev, &e), -EBADF);
 	says("eventfd of handover_fd: fd 255 is not open");
+	e.handover_fd = efd;
+	e.kick_fd = efd;
+	cr_assert_eq(lx_device_set_eventfds(dev, &e), -EINVAL);
+	says("is handover_fd's");
+	e.kick_fd = 0;
 	e.n = LX_MAX_SLOTS + 1;
 	cr_assert_eq(lx_device_set_eventfds(dev, &e), -EINVAL);
 	says("lx_eventfds.n is 17; a device has at most 16 slots");

@@ -15,6 +15,11 @@ int complain(const char *fmt, ...)
 	return RC_FAILED;
 }
 
+int flush_output(void)
+{
+	return fflush(stdout) ? RC_FAILED : RC_OK;
+}
+
 static const struct lx_stats hpet = {
 	.sz = sizeof(hpet),
 	.id = 3,
@@ -32,7 +37,8 @@ static const struct lx_stats hpet = {
 		  .errors = 3,
 		  .string_splits = 4,
 		  .shadowed = 6 },
-		{ .region = { .addr = 0x608, .len = 4, .space = LX_SPACE_PIO } },
+		{ .region = { .addr = 0x608, .len = 4, .space = LX_SPACE_PIO,
+			      .flags = LX_REGION_STRINGS } },
 	},
 };
 
@@ -76,12 +82,14 @@ Test(json, stats)
 	cr_assert_str_eq(str(r, "space"), "mmio");
 	cr_assert(num(r, "addr") == 0xfed00000 && num(r, "len") == 0x400);
 	cr_assert(json_is_true(json_object_get(r, "overlay")));
+	cr_assert(json_is_false(json_object_get(r, "strings")));
 	cr_assert(num(r, "handled") == 1000000000000 && num(r, "passed") == 2 &&
 		  num(r, "errors") == 3);
 	cr_assert(num(r, "string_splits") == 4 && num(r, "shadowed") == 6);
 	r = json_array_get(json_object_get(dev, "regions"), 1);
 	cr_assert_str_eq(str(r, "space"), "pio");
 	cr_assert(json_is_false(json_object_get(r, "overlay")));
+	cr_assert(json_is_true(json_object_get(r, "strings")));
 	json_decref(dev);
 }
 
@@ -177,4 +185,56 @@ Test(json, a_line_for_programs)
 	back = json_loads(text, 0, &err);
 	cr_assert(back, "%s", err.text);
 	json_decref(back);
+}
+
+/* Text, and what becomes of it: by Unicode 16, 3.9, table 3-7 (well-formed sequences). */
+static const char *const texts[][2] = {
+	{ "", "" },
+	{ "qemu-system-x86", "qemu-system-x86" },
+	{ "\x7e caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf \xc2\xa0",
+	  "\x7e caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf \xc2\xa0" },
+	{ "vm\xff", "vm\uFFFD" },
+	{ "\x80g\xbf", "\uFFFDg\uFFFD" },
+	/* cut short: at the end, and before another character */
+	{ "v\xe2\x82", "v\uFFFD\uFFFD" },
+	{ "\xf0\x9f\x98v", "\uFFFD\uFFFD\uFFFDv" },
+	/* too long, a surrogate, beyond U+10FFFF */
+	{ "\xc0\xaf", "\uFFFD\uFFFD" },
+	{ "\xe0\x80\xaf", "\uFFFD\uFFFD\uFFFD" },
+	{ "\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD" },
+	{ "\xf4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD" },
+	/* control characters: C0, DEL, C1 */
+	{ "\033[2J\n\x01\x1f\x7f", "\uFFFD[2J\uFFFD\uFFFD\uFFFD\uFFFD" },
+	{ "\xc2\x80\xc2\x9bm", "\uFFFD\uFFFDm" },
+};
+
+/* Proves: any bytes make a string that JSON takes and a terminal does not obey. */
+Test(json, text_of_any_bytes)
+{
+	char buf[64];
+	json_t *t;
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		t = reread(json_pack("{s:o}", "text", json_text(texts[i][0])));
+		cr_expect_str_eq(str(t, "text"), texts[i][1], "%zu: '%s'", i, str(t, "text"));
+		json_decref(t);
+		plain_text(texts[i][0], buf, sizeof(buf));
+		cr_expect_str_eq(buf, texts[i][1], "%zu: '%s'", i, buf);
+	}
+}
+
+/* Proves: what has no room is left out by whole characters. */
+Test(json, text_of_a_size)
+{
+	static const char *const cut[] = { "", "v", "v", "v", "v\uFFFD", "v\uFFFDw", "v\uFFFDw" };
+	char buf[8];
+	size_t size;
+
+	for (size = 1; size <= sizeof(cut) / sizeof(cut[0]); size++) {
+		memset(buf, '!', sizeof(buf));
+		cr_expect_str_eq(plain_text("v\xffw", buf, size), cut[size - 1], "%zu bytes: '%s'",
+				 size, buf);
+		cr_expect_eq(buf[size], '!', "written behind %zu bytes", size);
+	}
 }

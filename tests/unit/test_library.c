@@ -8,49 +8,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "../../loader/internal.h"
 #include "said.h"
-
-static char tmp[64];
+#include "tmpdir.h"
 
 static void make_tmp(void)
 {
 	said_listen();
-	strcpy(tmp, "/tmp/lx_test.XXXXXX");
-	cr_assert(mkdtemp(tmp));
+	tmp_make();
 }
 
 static void remove_tmp(void)
 {
-	char cmd[128];
-
 	lx_root = "";
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", tmp);
-	cr_assert(!system(cmd));
-}
-
-/* A file under tmp, with its directories. */
-static const char *put(const char *path, const char *text)
-{
-	static char full[256];
-	char *slash;
-	FILE *f;
-
-	snprintf(full, sizeof(full), "%s/%s", tmp, path);
-	for (slash = full + strlen(tmp) + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = '\0';
-		mkdir(full, 0755);
-		*slash = '/';
-	}
-	f = fopen(full, "w");
-	cr_assert(f);
-	fputs(text, f);
-	fclose(f);
-	return full;
+	tmp_remove();
 }
 
 TestSuite(nothing, .init = said_listen);
@@ -118,6 +92,7 @@ Test(open, missing_object_is_named)
 	says("/hpet.bpf.o: No such file");
 	cr_assert_eq(lx_device_open("./hpet", &o, &dev), -ENOENT);
 	says("./hpet: No such file");
+	cr_assert(!strstr(said, "make install"), "of a place that the caller chose: %s", said);
 }
 
 Test(open, directory_of_the_environment)
@@ -126,7 +101,8 @@ Test(open, directory_of_the_environment)
 
 	setenv("LIGHTEXIT_BPF_DIR", "/some/where", 1);
 	cr_assert_eq(lx_device_open("hpet", NULL, &dev), -ENOENT);
-	says("/some/where/hpet.bpf.o: No such file");
+	says("/some/where/hpet.bpf.o: No such file or directory; make install, or set "
+	     "LIGHTEXIT_BPF_DIR");
 }
 
 Test(open, garbage_is_no_object)
@@ -205,6 +181,7 @@ Test(regions, good_ones)
 {
 	cr_assert_eq(check_one(LX_SPACE_PIO, 0, 0x10000, 0), 0);
 	cr_assert_eq(check_one(LX_SPACE_PIO, 0xffff, 1, LX_REGION_OVERLAY), 0);
+	cr_assert_eq(check_one(LX_SPACE_PIO, 0x1f0, 8, LX_REGION_STRINGS), 0);
 	cr_assert_eq(check_one(LX_SPACE_MMIO, 0xfed00000, 0x400, 0), 0);
 	cr_assert_eq(check_one(LX_SPACE_MMIO, 0, INT_MAX, 0), 0);
 	cr_assert_eq(check_one(LX_SPACE_MMIO, UINT64_MAX - 8, 8, 0), 0);
@@ -231,8 +208,8 @@ Test(regions, what_makes_no_sense)
 	says("region 0 (pio 0x608+0x0): its length is 0");
 	cr_assert_eq(check_one(2, 0x608, 4, 0), -EINVAL);
 	says("space 2 is unknown");
-	cr_assert_eq(check_one(LX_SPACE_PIO, 0x608, 4, 2), -EINVAL);
-	says("flags 0x2 has unknown bits");
+	cr_assert_eq(check_one(LX_SPACE_PIO, 0x608, 4, 4), -EINVAL);
+	says("flags 0x4 has unknown bits");
 }
 
 Test(regions, what_leaves_its_space)
@@ -410,6 +387,8 @@ Test(probe, every_failure_has_a_remedy)
 	cr_assert_geq(bad, 3, "kernel BTF, KVM and module are missing under an empty root");
 }
 
+#define INFO "sys/kernel/debug/lightexit"
+
 static const char good[] =
 	"id: 3\nname: hpet\npid: 123\nlink_id: 17\nstate: live\neject: 0\n"
 	"eject_detail: 0\nreason: "
@@ -425,7 +404,7 @@ static int parse(const char *text, struct lx_stats *s)
 	int err;
 
 	cr_assert(f);
-	err = lx_parse_info(f, s);
+	err = lx_parse_info(f, "/x/info", s);
 	fclose(f);
 	return err;
 }
@@ -512,6 +491,8 @@ Test(info, malformed_lines)
 		cr_assert_eq(parse_with(t[i].from, t[i].to, &s), -EPROTO, "%s -> %s", t[i].from,
 			     t[i].to);
 		says(t[i].says);
+		says("/x/info");
+		says("of different versions");
 	}
 	cr_assert_eq(parse_with("name: hpet", "name: hpet", &s), 0, "the text itself is good");
 }
@@ -541,10 +522,10 @@ Test(info, devices_come_in_order_of_their_ids)
 {
 	struct seen seen = { 0 };
 
-	put_device("sys/kernel/debug/lightexit/10/info", 10);
-	put_device("sys/kernel/debug/lightexit/9/info", 9);
-	put("sys/kernel/debug/lightexit/notes", "not a device");
-	put("sys/kernel/debug/lightexit/11/other", "detached while we look");
+	put_device(INFO "/10/info", 10);
+	put_device(INFO "/9/info", 9);
+	put(INFO "/notes", "not a device");
+	put(INFO "/11/other", "detached while we look");
 	lx_root = tmp;
 	cr_assert_eq(lx_for_each_device(see, &seen), 0);
 	cr_assert_eq(seen.n, 2);
@@ -559,10 +540,26 @@ Test(info, a_broken_file_is_an_error)
 {
 	struct seen seen = { 0 };
 
-	put("sys/kernel/debug/lightexit/1/info", "id: one\n");
+	put(INFO "/1/info", "id: one\n");
 	lx_root = tmp;
 	cr_assert_eq(lx_for_each_device(see, &seen), -EPROTO);
-	says("line 1");
+	says(INFO "/1/info, line 1: cannot be read at \"id\"");
+}
+
+Test(info, a_file_that_cannot_be_opened_is_an_error)
+{
+	struct seen seen = { 0 };
+	char path[128];
+
+	put_device(INFO "/1/info", 1);
+	snprintf(path, sizeof(path), "%s/" INFO "/2", tmp);
+	cr_assert(!mkdir(path, 0700));
+	strcat(path, "/info");
+	cr_assert(!symlink("info", path));
+	lx_root = tmp;
+	cr_assert_eq(lx_for_each_device(see, &seen), -ELOOP);
+	cr_assert_eq(seen.n, 1);
+	says(INFO "/2/info: Too many levels of symbolic links");
 }
 
 Test(info, why_there_is_nothing_to_read)

@@ -2,40 +2,41 @@
 /* The file of rules of `lightexit attach --rules`, and the names of VMs that its patterns meet. */
 #include <criterion/criterion.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../loader/args.c"
+#include "../../loader/json.c"
 #include "../../loader/rules.c"
 #include "../../loader/vms.c"
 #include "../../loader/watchdev.c"
+#include "complaint.h"
 
-static char complaint[512];
-
-int complain(const char *fmt, ...)
+int flush_output(void)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(complaint, sizeof(complaint), fmt, ap);
-	va_end(ap);
-	return RC_FAILED;
+	return RC_OK;
 }
 
 /* Finds a rule in a file of these lines. */
 static int find(const char *lines, const char *name, struct rule *r, bool *found)
 {
 	char path[] = "/tmp/lxrules.XXXXXX";
+	const struct rule *rule;
+	struct rules rules;
 	int fd = mkstemp(path), rc;
 
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, lines, strlen(lines)), (ssize_t)strlen(lines));
 	close(fd);
 	complaint[0] = '\0';
-	rc = rules_find(path, name, r, found);
+	rc = rules_read(path, &rules);
+	rule = rules_find(&rules, name);
+	*found = rule;
+	if (rule)
+		*r = *rule;
+	rules_free(&rules);
 	unlink(path);
 	return rc;
 }
@@ -53,19 +54,22 @@ static void expect_refused(const char *lines, const char *words)
 /* Proves: a mistake is refused wherever it is, with its line and word. */
 Test(rules, mistakes)
 {
-	struct rule r;
-	bool found;
+	struct rules rules;
 
 	expect_refused("win10\n", ", line 1: a rule has devices, or else none");
 	expect_refused("\n# x\nfoo hpet none\n", ", line 3: a rule has devices, or else none");
 	expect_refused("win10 --dry-run\n", ", line 1: a rule has devices");
 	expect_refused("win* hpet\nx pmtimer --prot=1\n", ", line 2: '--prot=1' is none of");
 	expect_refused("x pmtimer,hpet\n", ", line 1: 'pmtimer,hpet' is none of");
-	expect_refused("x pmtimer --port=0x10000\n", "'--port=0x10000' is no number");
-	expect_refused("x pmtimer --port=\n", "'--port=' is no number");
-	expect_refused("x pmtimer --port=-1\n", "'--port=-1' is no number");
-	expect_refused("x hpet --hpet-period=1e7\n", "'--hpet-period=1e7' is no number");
-	cr_expect_eq(rules_find("/nowhere/x", "win10", &r, &found), RC_FAILED);
+	expect_refused("x pmtimer --port=0x10000\n", "--port takes 0 to 65532, not '0x10000'");
+	expect_refused("\nx pmtimer --port=\n", ", line 2: --port takes 0 to 65532, not ''");
+	expect_refused("x pmtimer --port=-1\n", "--port takes 0 to 65532, not '-1'");
+	/* IA-PC HPET 1.0a, 2.3.4: no more than 0x05f5e100, and not 0 */
+	expect_refused("x hpet --hpet-period=1e7\n", "takes 1 to 100000000, not '1e7'");
+	expect_refused("x hpet --hpet-period=0\n", "--hpet-period takes 1 to 100000000, not '0'");
+	expect_refused("y hpet\nx hpet --port=0x608\n", ", line 2: --port goes with pmtimer");
+	expect_refused("x --hpet-period=1 pmtimer\n", ": --hpet-period goes with hpet");
+	cr_expect_eq(rules_read("/nowhere/x", &rules), RC_FAILED);
 	cr_expect_not_null(strstr(complaint, "/nowhere/x: No such file"), "%s", complaint);
 }
 
@@ -76,7 +80,7 @@ Test(rules, first_match)
 				    "win-test*\t--dry-run hpet pmtimer # both\n"
 				    "win* pmtimer --port=0x408\n"
 				    "[bd]sd? hpet --hpet-period=69841279\r\n"
-				    "quiet none\n"
+				    "quiet none --port=1\n"
 				    "quiet* hpet";
 	struct rule r;
 	bool found;
@@ -124,4 +128,32 @@ Test(rules, names)
 	strcpy(arg, name);
 	name[VM_NAME_LEN - 1] = '\0';
 	expect_name(arg, name);
+}
+
+static void expect_number(const char *s, uint64_t want)
+{
+	uint64_t v = 0;
+
+	cr_expect(parse_number(s, 1, 0xffff, &v), "'%s' was refused", s);
+	cr_expect_eq(v, want, "'%s' is %lu, not %lu", s, v, want);
+}
+
+/* Proves: numbers are decimal, with zeros before them too, or hexadecimal after 0x. */
+Test(rules, numbers)
+{
+	static const char *const wrong[] = { "",      "x",	 "0x",	 "0",
+					     "65536", "0x10000", "-1",	 "+1",
+					     " 1",    "1 ",	 "0x-1", "0x 1",
+					     "1f",    "0b1",	 "1.0",	 "99999999999999999999" };
+	uint64_t v;
+	size_t i;
+
+	expect_number("1", 1);
+	expect_number("010", 10);
+	expect_number("08", 8);
+	expect_number("0x10", 16);
+	expect_number("0X0fF", 255);
+	expect_number("65535", 65535);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		cr_expect(!parse_number(wrong[i], 1, 0xffff, &v), "'%s' was taken", wrong[i]);
 }

@@ -32,7 +32,7 @@
 /* What a read that goes to QEMU takes at the least */
 #define READ_US 20U
 
-static struct qemu q;
+static struct qemu q, other;
 
 static void setup(void)
 {
@@ -45,6 +45,8 @@ static void teardown(void)
 {
 	if (q.pid)
 		qemu_end(&q);
+	if (other.pid)
+		qemu_end(&other);
 }
 
 TestSuite(attach, .init = setup, .fini = teardown, .timeout = 900);
@@ -60,11 +62,11 @@ static void read_until(const volatile __u64 *count, __u64 than)
 
 static const char *const pmtimer[] = { "--port", "0x608", "pmtimer", NULL };
 
-/* The first device of the last line that `lightexit attach --json` printed. */
-static json_t *last_device(void)
+/* The devices of the last line that `lightexit attach --json` printed. */
+static json_t *last_devices(void)
 {
 	char file[128], *line = NULL, *keep = NULL;
-	json_t *o, *dev;
+	json_t *o, *devices;
 	size_t size = 0;
 	FILE *f;
 
@@ -78,11 +80,29 @@ static json_t *last_device(void)
 	fclose(f);
 	free(line);
 	o = json_loads(keep ?: "", 0, NULL);
-	dev = json_incref(json_array_get(json_object_get(o, "devices"), 0));
-	cr_assert_not_null(dev, "no JSON: %s", keep);
+	devices = json_incref(json_object_get(o, "devices"));
+	cr_assert_geq(json_array_size(devices), 1, "no JSON: %s", keep);
 	json_decref(o);
 	free(keep);
+	return devices;
+}
+
+/* The first one of them. */
+static json_t *last_device(void)
+{
+	json_t *devices = last_devices(), *dev = json_incref(json_array_get(devices, 0));
+
+	json_decref(devices);
 	return dev;
+}
+
+static size_t n_devices(void)
+{
+	json_t *devices = last_devices();
+	size_t n = json_array_size(devices);
+
+	json_decref(devices);
+	return n;
 }
 
 /* Calibrations that ended for this reason. */
@@ -349,6 +369,56 @@ static void expect_said(const char *args, const char *words)
 	said[n] = '\0';
 	cr_expect_neq(pclose(f), 0, "%s: succeeded", cmd);
 	cr_expect_not_null(strstr(said, words), "%s: said '%s', not '%s'", cmd, said, words);
+}
+
+static void start_other(void)
+{
+	qemu_start(&other, "q35", 1, NULL);
+	qemu_go(&other, TORTURE_PMTIMER, PORT, MASK);
+}
+
+/* Proves: --all attaches to the only VM, once. */
+Test(attach, all_of_one)
+{
+	pid_t pid = attach_start_all(&q, pmtimer);
+
+	attached_wait_answered(&q, 100);
+	cr_expect_eq(attach_stop(pid), 0);
+	cr_expect_eq(n_devices(), 1, "%zu devices", n_devices());
+	attached_expect_forward(&q, "with --all");
+}
+
+/* Proves: --all attaches to each of two VMs, once. */
+Test(attach, all_of_two)
+{
+	pid_t pid;
+
+	start_other();
+	pid = attach_start_all(&q, pmtimer);
+	attached_wait_answered(&q, 100);
+	attached_wait_answered(&other, 100);
+	cr_expect_eq(attach_stop(pid), 0);
+	cr_expect_eq(n_devices(), 2, "%zu devices", n_devices());
+	attached_expect_forward(&q, "with --all");
+	attached_expect_forward(&other, "with --all, the other one");
+}
+
+/* Proves: --all goes on after a VM that refuses, and fails only if there is no other. */
+Test(attach, all_but_one)
+{
+	pid_t first = attach_start(&q, pmtimer), rest;
+
+	attached_wait_answered(&q, 100);
+	start_other();
+	rest = attach_start_all(&other, pmtimer);
+	attached_wait_answered(&other, 100);
+	cr_expect_eq(attach_stop(rest), 0);
+	qemu_end(&other);
+	other.pid = 0;
+	expect_said("--all --port 0x608 pmtimer", "another lightexit device of this VM is there");
+	attached_wait_answered(&q, 100);
+	cr_expect_eq(attach_stop(first), 0);
+	cr_expect_eq(n_devices(), 1, "%zu devices", n_devices());
 }
 
 /* Proves: what cannot be attached is refused, with the reason. */

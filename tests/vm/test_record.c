@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -309,6 +311,19 @@ Test(record, count)
 	cr_expect_eq(trace.records, 5);
 }
 
+/* Proves: a VM's name may be of any bytes; numbers and trace are whole. */
+Test(record, name_of_any_bytes)
+{
+	static const char *const five[] = { "--count", "5", "pio:0x500+0x20", NULL };
+
+	cr_assert_eq(prctl(PR_SET_NAME, "vm\xff\033"), 0);
+	recording_start(&rec, getpid(), five);
+	vms_add(0, SCRIPT_IN, 4, VMS_PORT, 0, 100);
+	vms_run();
+	cr_expect_eq(recording_end(&rec, 0, &trace), 0);
+	cr_expect_eq(trace.records, 5);
+}
+
 /* Proves: it ends after so many seconds, with a whole trace. */
 Test(record, seconds)
 {
@@ -360,4 +375,38 @@ Test(record, refusals)
 	cr_assert_eq(setuid(65534), 0);
 	snprintf(args, sizeof(args), "--pid %d -o /dev/null hpet", getpid());
 	expect_said(1, args, "run as root");
+}
+
+/* Proves: a recording that cannot begin leaves the trace that was there. */
+Test(record, trace_that_was_there)
+{
+	char path[] = "/tmp/lxtrace.XXXXXX", args[96], text[16] = "";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, "of last week", 12), 12);
+	cr_assert(!setenv("LIGHTEXIT_BPF_DIR", "/nowhere", 1));
+	snprintf(args, sizeof(args), "--pid %d -o %s hpet", getpid(), path);
+	expect_said(1, args, "/nowhere/record.bpf.o: No such file");
+	cr_assert_eq(pread(fd, text, sizeof(text) - 1, 0), 12);
+	cr_expect_str_eq(text, "of last week");
+	close(fd);
+	unlink(path);
+}
+
+/* Proves: while it waits for somebody to read a pipe, SIGINT ends it. */
+Test(record, pipe_that_nobody_reads)
+{
+	char path[] = "/tmp/lxpipe.XXXXXX", fifo[64], line[192];
+	int rc;
+
+	cr_assert(mkdtemp(path));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", path);
+	cr_assert(!mkfifo(fifo, 0600));
+	snprintf(line, sizeof(line), "timeout -k %d -s INT 3 lightexit record --pid %d -o %s hpet",
+		 vmt_patience(30), getpid(), fifo);
+	rc = system(line);
+	cr_expect(WIFEXITED(rc) && WEXITSTATUS(rc) == 124, "status 0x%x: it had to be killed", rc);
+	unlink(fifo);
+	rmdir(path);
 }

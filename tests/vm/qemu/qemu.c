@@ -264,20 +264,31 @@ void qemu_end(struct qemu *q)
 	cr_expect_eq(system(cmd), 0);
 }
 
-pid_t attach_start(const struct qemu *q, const char *const *args)
+static pid_t attach(const struct qemu *q, const char *which, const char *const *args)
 {
-	char pid[16];
-	const char *argv[MAX_ARGS] = { "lightexit", "attach", "--json", "--pid", pid };
-	unsigned int n = 5;
+	const char *argv[MAX_ARGS] = { "lightexit", "attach", "--json", which };
+	unsigned int n = 4;
 	pid_t child;
 
-	snprintf(pid, sizeof(pid), "%d", q->pid);
 	while (*args && n < MAX_ARGS - 1)
 		argv[n++] = *args++;
 	child = fork();
 	if (!child)
 		run(q, "attach", argv);
 	return child;
+}
+
+pid_t attach_start(const struct qemu *q, const char *const *args)
+{
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "--pid=%d", q->pid);
+	return attach(q, pid, args);
+}
+
+pid_t attach_start_all(const struct qemu *q, const char *const *args)
+{
+	return attach(q, "--all", args);
 }
 
 int attach_stop(pid_t pid)

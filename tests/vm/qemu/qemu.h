@@ -53,6 +53,8 @@ void qemu_end(struct qemu *q);
 
 /* `lightexit attach --pid PID ARGS`, with its output in a file of @q's directory. */
 pid_t attach_start(const struct qemu *q, const char *const *args);
+/* The same with `--all`. */
+pid_t attach_start_all(const struct qemu *q, const char *const *args);
 /* SIGINT, and its exit code. */
 int attach_stop(pid_t pid);
 
