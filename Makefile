@@ -15,7 +15,7 @@ help:
 	@echo
 	@echo 'On a fresh machine (everything runs in an emulated machine, nothing touches this kernel):'
 	@echo '  make demo           registers, and a boot of Linux, answered by the VMM and by BPF, side by side'
-	@echo '  make check          all tests (under 30 minutes); make check-quick: under 3'
+	@echo '  make check          the tests (under 30 minutes); make check-quick: under 3'
 	@echo '  make bench          instructions per access; HOST=1: by time, on this host'"'"'s own KVM'
 	@echo '  make bench-scaling  counter reads of 1, 2, 4 vCPUs: without a lock, under one, in the VMM'
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
@@ -30,7 +30,7 @@ help:
 	@echo '  make install        all but the module; DESTDIR, PREFIX'
 	@echo '  make dkms-install   the module through DKMS'
 	@echo
-	@echo 'V=1 shows commands, KERNEL=stable|newest|rt|debug chooses the lab'"'"'s kernel'
+	@echo 'V=1 shows commands. make lab KERNEL=stable|newest|rt|debug builds for that kernel; HACKING.md has the rest'
 
 all: module bpf loader examples
 

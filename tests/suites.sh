@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # suites.sh SUITE...: runs test suites on the host's side, each in the lab, and ends with one
 # line "N passed, N failed, N skipped" over all of them. Everything is built before (make lab).
-#   check         lab unit oracle lockstep lockstep-vm fuzz lint examples boot new verify bench demo
-#                 vm-stable
+#   check         unit oracle lockstep lockstep-vm fuzz lint lab examples boot new verify bench demo, and
+#                 beside them vm-stable
 #   check-quick   unit lint verify, and the VM tests of refusals
 #   vm-KERNEL     tests/vm on that kernel: stable, newest, rt, debug
 # A suite that ends without such a line of its own has failed. Logs: build/check/SUITE.log.
@@ -27,13 +27,14 @@ run_suite() {
 	examples) lab/run --timeout 300 -- examples/selftest.sh ;;
 	boot) lab/run --icount --timeout 1800 -- env BOOT_JSON="$logs/boot.json" \
 		examples/selftest.sh boot ide attach ;;
-	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new check-install ;;
+	new) lab/enter make LAB=1 B=/lightexit/build/lab -C loader check-new \
+		check-install check-completion ;;
 	verify) lab/run --timeout 300 -- tests/verify/run.sh ;;
 	bench) tests/bench/run.sh --check ;;
 	demo) lab/enter tests/demo.sh build/bench/results.json "$logs/boot.json" ;;
 	litmus) tests/litmus/run.sh ;;
 	firmware) tests/firmware/check.sh ;;
-	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh refusals ;;
+	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh 'refusals*' ;;
 	vm-debug) vm_debug ;;
 	vm-*) lab/run --kernel "${1#vm-}" --timeout $((1200 * ${LX_SCALE:-1})) -- \
 		env LX_SCALE="${LX_SCALE:-1}" tests/vm/run.sh ;;
@@ -91,11 +92,34 @@ count() {
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
+# The VM tests keep one CPU busy for as long as all others together: in `check` they run beside them,
+# where there is another one. In a session of their own, so that they end with this script.
+beside=
+start_beside() {
+	echo "== $1: beside the others; $logs/$1.log"
+	setsid tests/suites.sh "$1" >"$logs/beside.log" 2>&1 </dev/null &
+	beside=$!
+	trap 'kill -- "-$beside" 2>/dev/null' EXIT
+}
+
+end_beside() {
+	local status=0
+	echo "== $1"
+	wait "$beside" || status=$?
+	trap - EXIT
+	cat "$logs/$1.log"
+	count "$1" "$status" "$(sed -n "s/^== $1: .* in \([0-9]*\) s$/\1/p" "$logs/beside.log")"
+}
+
 suites=()
 for s; do
 	case $s in
-	check) suites+=(unit oracle lockstep lockstep-vm fuzz lint lab examples boot new verify bench demo
-		vm-stable) ;;
+	check) suites+=(unit oracle lockstep lockstep-vm fuzz lint lab examples boot new verify bench demo)
+		if [ "$(nproc)" -gt 1 ]; then
+			start_beside vm-stable
+		else
+			suites+=(vm-stable)
+		fi ;;
 	check-quick) suites+=(unit lint verify vm-quick) ;;
 	*) suites+=("$s") ;;
 	esac
@@ -107,6 +131,7 @@ for s in "${suites[@]}"; do
 	run_suite "$s" 2>&1 </dev/null | tee "$logs/$s.log"
 	count "$s" "${PIPESTATUS[0]}" $((SECONDS - start))
 done
+[ -z "$beside" ] || end_beside vm-stable
 [ $((passed + failed)) -ne 0 ] || failed=1
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

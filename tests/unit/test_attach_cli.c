@@ -12,25 +12,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Each test runs in it; it is gone when the test ends. */
-static char dir[32];
+#include "tmpdir.h"
 
+/* Each test runs in a directory of its own. */
 static void setup(void)
 {
-	strcpy(dir, "/tmp/lxcli.XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-	cr_assert_eq(chdir(dir), 0);
+	tmp_make();
+	cr_assert_eq(chdir(tmp), 0);
 }
 
-static void teardown(void)
-{
-	char cmd[64];
-
-	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	cr_expect_eq(system(cmd), 0);
-}
-
-TestSuite(attach_cli, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(attach_cli, .init = setup, .fini = tmp_remove, .timeout = 60);
 
 /* Ends with this status, and these words. */
 static void expect(int status, const char *words, const char *args)
