@@ -166,8 +166,8 @@ static void ask_one(const struct access *a, unsigned int host, unsigned int i)
 	cr_expect_eq(op->data, a->val, "host %u, access %u: port %#x read %#lx, not %#x", host, i,
 		     a->port, op->data, a->val);
 	if (h.dev)
-		cr_expect_eq(handled() - before, 1, "host %u, access %u: handled %lu times", host, i,
-			     handled() - before);
+		cr_expect_eq(handled() - before, 1, "host %u, access %u: handled %lu times", host,
+			     i, handled() - before);
 }
 
 static void ask(const struct access *asked, unsigned int host)
