@@ -63,6 +63,8 @@ static void mirror(struct rig *rig)
 			exit(1);
 		x->present[x->n++] = (uint8_t)devfn;
 	}
+	/* As after a reset, which ours comes from. */
+	qemu_access(&rig->qemu, LX_SPACE_PIO, true, PCICONF_PORT, 4, 0);
 }
 
 static void setup(struct rig *rig)
