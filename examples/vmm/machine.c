@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR BSD-2-Clause
 /* A machine: memory, vCPUs in long mode. */
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -135,6 +136,11 @@ static int create_memory(struct vmm *vm, size_t size)
 	return 0;
 }
 
+/*
+ * What KVM has, but for PV EOI: with it Linux ends an interrupt without an exit, and an emulated
+ * host may deliver an interrupt again until the first exit after it: its handler then meets itself,
+ * and waits for a lock that it holds (docs/decisions.md 18).
+ */
 static int set_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu)
 {
 	struct kvm_cpuid2 *cpuid;
@@ -155,6 +161,8 @@ static int set_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu)
 			e->ebx = (e->ebx & 0x00ffffff) | vcpu->index << 24;
 		else if (e->function == 0xb || e->function == 0x1f)
 			e->edx = vcpu->index;
+		else if (e->function == KVM_CPUID_FEATURES)
+			e->eax &= ~(1U << KVM_FEATURE_PV_EOI);
 	}
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
 		err = vmm_error(-errno, "KVM_SET_CPUID2 of vCPU %u", vcpu->index);
