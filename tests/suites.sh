@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.." || exit 2
 logs=build/check
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
+# Else it goes on with the next suite where the one that runs has ended by itself.
+trap 'exit 130' INT TERM
 
 run_suite() {
 	case $1 in
