@@ -15,12 +15,16 @@ if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 	exit 77
 fi
 
-# expect TEXT STATUS ARG...: the program's exit status; output in $dir/out and $dir/err
+# expect TEXT STATUS ARG...: the program's exit status; output in $dir/out and $dir/err. If it has not
+# ended in ten minutes, also the end of its guest's console.
 expect() {
 	title=$1 want=$2
 	shift 2
-	"$example" "$@" >"$dir/out" 2>"$dir/err"
+	timeout 600 "$example" "$@" >"$dir/out" 2>"$dir/err"
 	got=$?
+	if [ "$got" -eq 124 ] && [ -e "$dir/console" ]; then
+		tail -n 30 "$dir/console"
+	fi
 	check "$title: exit status $got, not $want" test "$got" -eq "$want"
 }
 
