@@ -37,7 +37,7 @@ run_suite() {
 	firmware) tests/firmware/check.sh ;;
 	vm-quick) lab/run --timeout 300 -- tests/vm/run.sh 'refusals*' ;;
 	vm-debug) vm_debug ;;
-	vm-*) lab/run --kernel "${1#vm-}" --timeout $((1200 * ${LX_SCALE:-1})) -- \
+	vm-*) lab/run --kernel "${1#vm-}" --timeout $((2400 * ${LX_SCALE:-1})) -- \
 		env LX_SCALE="${LX_SCALE:-1}" tests/vm/run.sh ;;
 	*) echo "unknown suite '$1'"; return 2 ;;
 	esac
