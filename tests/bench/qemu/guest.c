@@ -33,6 +33,15 @@ static void wait_a_bit(uint32_t *waits)
 		asm volatile("cpuid" : "+a"(leaf) : : "rbx", "rcx", "rdx", "memory");
 }
 
+/* Until the other side has counted so far. */
+static void wait_until(const uint32_t *count, uint32_t n)
+{
+	uint32_t waits = 0;
+
+	while ((int32_t)(__atomic_load_n(count, __ATOMIC_ACQUIRE) - n) < 0)
+		wait_a_bit(&waits);
+}
+
 /* Whether there is another time, when it has come. */
 static inline bool another(uint64_t start)
 {
@@ -78,12 +87,10 @@ static uint64_t run(uint64_t start)
 
 static void measure(uint32_t vcpu)
 {
-	uint32_t waits = 0;
 	uint64_t start;
 
 	__atomic_fetch_add(&Q->come, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&Q->come, __ATOMIC_ACQUIRE) < Q->vcpus)
-		wait_a_bit(&waits);
+	wait_until(&Q->come, Q->vcpus);
 	start = rdtsc();
 	Q->last[vcpu] = run(start);
 	Q->end[vcpu] = rdtsc();
@@ -107,10 +114,7 @@ static void start_other(void)
 /* The other vCPU rests until the next SIPI, so that it takes no time. */
 static void end_other(void)
 {
-	uint32_t waits = 0;
-
-	while (__atomic_load_n(&Q->left, __ATOMIC_ACQUIRE) < Q->vcpus)
-		wait_a_bit(&waits);
+	wait_until(&Q->left, Q->vcpus);
 	mmio_write32(APIC_ICR, ICR_INIT_OTHERS);
 }
 
@@ -121,13 +125,11 @@ static void say(void)
 
 static void serve(void)
 {
-	uint32_t seen = Q->run, waits = 0;
+	uint32_t seen = Q->run;
 
 	say();
 	for (;;) {
-		while (__atomic_load_n(&Q->run, __ATOMIC_ACQUIRE) == seen)
-			wait_a_bit(&waits);
-		seen = Q->run;
+		wait_until(&Q->run, ++seen);
 		if (Q->vcpus > 1)
 			start_other();
 		measure(0);
