@@ -232,7 +232,7 @@ static int attach_by(const struct rule *r, const struct vm *vm, struct attached 
 static int attach_vm(const struct args *a, const struct vm *vm, struct attached *all)
 {
 	const struct rule *r = a->file ? rules_find(&a->rules, vm->name) : &a->rule;
-	char name[3 * VM_NAME_LEN];
+	char name[PLAIN_SIZE(VM_NAME_LEN)];
 	size_t before = all->n;
 	int rc;
 

@@ -203,8 +203,10 @@ static int append(struct vms *vms, struct vm *vm)
 		}
 	}
 	v = realloc(vms->v, (vms->n + 1) * sizeof(*v));
-	if (!v)
+	if (!v) {
+		close_vm(vm);
 		return complain("out of memory");
+	}
 	vms->v = v;
 	v[vms->n++] = *vm;
 	return RC_OK;

@@ -64,7 +64,7 @@ int watchdev_attach(struct watchdev *w, const struct vm *vm, enum counter c,
 		.space = counters[c].space,
 		.flags = LX_REGION_STRINGS,
 	};
-	char name[3 * VM_NAME_LEN];
+	char name[PLAIN_SIZE(VM_NAME_LEN)];
 	int err;
 
 	*w = (struct watchdev){ .vm = vm, .counter = c, .addr = o->addr };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The command's complaints, for a test that includes one of its files: the last one, in words. */
+/* loader/say.c for a test that includes one of loader's files: the last complaint, in words. */
 #ifndef COMPLAINT_H
 #define COMPLAINT_H
 
@@ -16,6 +16,11 @@ int complain(const char *fmt, ...)
 	vsnprintf(complaint, sizeof(complaint), fmt, ap);
 	va_end(ap);
 	return RC_FAILED;
+}
+
+int flush_output(void)
+{
+	return fflush(stdout) ? RC_FAILED : RC_OK;
 }
 
 #endif /* COMPLAINT_H */

@@ -2,23 +2,13 @@
 /* What `lightexit list --json`, `stats --json` and `doctor --json` print, read back. */
 #include <criterion/criterion.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../loader/json.c"
-
-int complain(const char *fmt, ...)
-{
-	return RC_FAILED;
-}
-
-int flush_output(void)
-{
-	return fflush(stdout) ? RC_FAILED : RC_OK;
-}
+#include "complaint.h"
 
 static const struct lx_stats hpet = {
 	.sz = sizeof(hpet),

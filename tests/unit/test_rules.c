@@ -14,11 +14,6 @@
 #include "../../loader/watchdev.c"
 #include "complaint.h"
 
-int flush_output(void)
-{
-	return RC_OK;
-}
-
 /* Finds a rule in a file of these lines. */
 static int find(const char *lines, const char *name, struct rule *r, bool *found)
 {

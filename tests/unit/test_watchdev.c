@@ -10,11 +10,6 @@
 #include "../../loader/watchdev.c"
 #include "complaint.h"
 
-int flush_output(void)
-{
-	return RC_OK;
-}
-
 static char library[512];
 
 static void on_log(void *ctx, enum lx_log_level level, const char *msg)
