@@ -169,9 +169,13 @@ Test(attach, half_is_answered)
 	attached_expect_forward(&q, "attached, then not");
 }
 
-/* For @n reads: at random times it comes and goes; half of the reads are answered by it. */
+/*
+ * For @n reads: at random times it comes and goes; half of the reads are answered by it, or a fifth
+ * on a slow kernel, where as many come while it starts.
+ */
 static void come_and_go(const char *const *device, uint64_t n)
 {
+	const unsigned int share = vmt_patience(1) > 1 ? 5 : 2;
 	uint64_t start = qemu_reads(&q), handled = 0;
 	unsigned int rounds = 0;
 	pid_t pid;
@@ -190,7 +194,7 @@ static void come_and_go(const char *const *device, uint64_t n)
 	}
 	n = qemu_reads(&q) - start;
 	cr_log_info("%u rounds, %lu reads, %lu answered", rounds, n, handled);
-	cr_expect_geq(handled, n / 2);
+	cr_expect_geq(handled, n / share, "%lu of %lu", handled, n);
 }
 
 /* Proves: at random times, under reads of two vCPUs, it may come and go. */
