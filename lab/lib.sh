@@ -115,7 +115,8 @@ progress() {
 	return "$rc"
 }
 
-# stop_job: ends what progress runs; for the EXIT trap of a script that uses it
+# stop_job: ends what progress runs; for the EXIT trap of a script that uses it, which has a trap for
+# PIPE, too: who reads its output may be ended first
 stop_job() {
 	[ -n "${job-}" ] || return 0
 	kill -- "-$job" 2>/dev/null || :

@@ -13,7 +13,7 @@ logs=build/check
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 # Else it goes on with the next suite where the one that runs has ended by itself.
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP PIPE
 
 run_suite() {
 	case $1 in
