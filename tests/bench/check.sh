@@ -8,9 +8,9 @@ set -u
 results=$1 repeat=$2 log=$3
 passed=0 failed=0
 
-# at_most TEXT VALUE LIMIT
+# at_most TEXT VALUE LIMIT; jq writes what is below 0.0001 with an exponent
 at_most() {
-	if [[ $2 =~ ^-?[0-9]+(\.[0-9]+)?$ ]] && awk -v v="$2" -v l="$3" 'BEGIN { exit !(v <= l) }'; then
+	if [[ $2 =~ ^-?[0-9]+(\.[0-9]+)?(e-[0-9]+)?$ ]] && awk -v v="$2" -v l="$3" 'BEGIN { exit !(v <= l) }'; then
 		echo "ok - bench: $1: $2, at most $3"
 		passed=$((passed + 1))
 	else
