@@ -115,12 +115,19 @@ progress() {
 	return "$rc"
 }
 
-# stop_job: ends what progress runs; for the EXIT trap of a script that uses it, which has a trap for
-# PIPE, too: who reads its output may be ended first
+# stop_job: ends what progress runs
 stop_job() {
 	[ -n "${job-}" ] || return 0
 	kill -- "-$job" 2>/dev/null || :
 	wait "$job" 2>/dev/null || :
+}
+
+# at_end CMD...: has CMD run, and ends what progress runs, when the script ends; by a signal, too, of
+# which PIPE is one: who reads the script's output may be ended first
+at_end() {
+	at_end=("$@")
+	trap 'stop_job; "${at_end[@]}"' EXIT
+	trap 'exit 130' INT TERM HUP PIPE
 }
 
 # key FILE...: names a cache entry after what it is made from
