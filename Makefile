@@ -15,7 +15,7 @@ help:
 	@echo
 	@echo 'On a fresh machine (everything runs in an emulated machine, nothing touches this kernel):'
 	@echo '  make demo           registers, and a boot of Linux, answered by the VMM and by BPF, side by side'
-	@echo '  make check          the tests (under 30 minutes); make check-quick: under 3'
+	@echo '  make check          the tests (half an hour); make check-quick: under 3'
 	@echo '  make bench          instructions per access; HOST=1: by time, on this host'"'"'s own KVM'
 	@echo '  make bench-scaling  counter reads of 1, 2, 4 vCPUs: without a lock, under one, in the VMM'
 	@echo '  make check-kernels  the VM tests on the stable, newest and PREEMPT_RT kernels'
